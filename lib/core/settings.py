@@ -1,0 +1,97 @@
+"""Every setting of a deployed function: typed, validated at start, one place.
+
+A missing or malformed variable is one clear sentence that names it, never its value.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import Field, HttpUrl, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """The environment does not configure this function; the message names the variables."""
+
+
+class SupabaseSettings(BaseSettings):
+    """The database, reached through Supabase's API with the service role's key."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    supabase_url: HttpUrl
+    supabase_service_role_key: SecretStr
+
+
+class TwilioSettings(BaseSettings):
+    """The Twilio account. `twilio_*_url` are the public URLs that signatures are made over."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    twilio_account_sid: str = Field(pattern=r"^AC[0-9a-fA-F]{32}$")
+    twilio_auth_token: SecretStr
+    twilio_number: str = Field(pattern=r"^\+[1-9][0-9]{6,14}$")
+    twilio_messaging_service_sid: str | None = Field(default=None, pattern=r"^MG[0-9a-fA-F]{32}$")
+    twilio_webhook_url: HttpUrl
+    twilio_status_url: HttpUrl
+    #: Twilio itself answers STOP, START and HELP on most numbers; then we keep quiet.
+    twilio_handles_keywords: bool = True
+    #: Another address for Twilio's API: the local simulator's.
+    twilio_api_url: HttpUrl | None = None
+
+
+class ModelSettings(BaseSettings):
+    """Access to Claude."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    anthropic_api_key: SecretStr
+    anthropic_base_url: HttpUrl | None = None
+
+
+class RuntimeSettings(BaseSettings):
+    """What every function may be told and none needs."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    #: projects/P/topics/T of the events topic; without it the relay or the sweeper finds events.
+    pubsub_topic: str | None = Field(default=None, pattern=r"^projects/[^/]+/topics/[^/]+$")
+    log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+    #: A file that holds the local clock's offset in seconds; never set in a deployment.
+    local_clock_file: Path | None = None
+    #: Seconds that one run of the event sweeper works (its schedule: every minute).
+    sweep_for_s: int = Field(default=50, ge=0, le=540)
+
+
+T = TypeVar("T", bound=BaseSettings)
+
+
+def load(kind: type[T]) -> T:
+    """Read one group of settings.
+
+    Raises:
+        SettingsError: one sentence that names every variable that is missing or malformed.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        problems = sorted(
+            f"{str(e['loc'][0]).upper()} is {'missing' if e['type'] == 'missing' else 'malformed'}"
+            for e in error.errors(include_input=False, include_context=False, include_url=False)
+        )
+        raise SettingsError("; ".join(problems) + ".") from None
+
+
+@cache
+def runtime() -> RuntimeSettings:
+    """The settings that every function shares, read once."""
+    return load(RuntimeSettings)
+
+
+def as_url(url: HttpUrl) -> str:
+    """A URL as its owner wrote it, without the slash that validation appends to a bare host."""
+    text = str(url)
+    return text.rstrip("/") if url.path == "/" else text
+
+

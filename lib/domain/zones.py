@@ -1,0 +1,33 @@
+"""Which time zone a member lives in (behaviour.md, message_queue: quiet hours)."""
+
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+DEFAULT_ZONE = "America/New_York"
+
+
+def zone_of(timezone: str | None, phone_number: str) -> ZoneInfo:
+    """The member's stated zone, else their number's when it has exactly one, else New York's.
+
+    An invalid zone counts as absent, an unreadable number as one without a zone.
+    """
+    return _zone(timezone) or _zone(_zone_of_number(phone_number)) or ZoneInfo(DEFAULT_ZONE)
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    if not name:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def _zone_of_number(phone_number: str) -> str | None:
+    # Its tables are large and most functions never ask.
+    from phonenumbers import NumberParseException, parse, timezone
+
+    try:
+        zones = timezone.time_zones_for_number(parse(phone_number))
+    except NumberParseException:
+        return None
+    return zones[0] if len(zones) == 1 else None

@@ -1,0 +1,114 @@
+"""Sending what is due: claim texts, hand them to Twilio, record what became of them.
+
+The row that says *sending* is committed before Twilio is called and the result after, so a crash
+anywhere leaves something to look up rather than something to guess (architecture.md).
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID, uuid4
+
+from lib.adapters.supabase import Database
+from lib.adapters.twilio_sms import Accepted, NotTaken, Refused, SendResult, Sms, Unknown
+from lib.core import log
+from lib.core.ids import derived_id, receipt_key
+from lib.core.model import JSON
+
+_log = log.get("outbox")
+
+#: protocol.md, 21: Twilio is called within 5 s of the moment before the claim, or not at all.
+SEND_WITHIN_S = 5.0
+#: Texts claimed and sent at a time; at Twilio's usual 0.1-0.5 s a batch is far inside the 5 s.
+BATCH = 20
+_THREADS = 10
+#: Texts to one member sent in one go: two full turns. More wait for the next tick.
+_MEMBER_TEXTS = 6
+
+
+class Outbox:
+    """Sends queued texts. Safe to share between threads."""
+
+    def __init__(self, database: Database, sms: Sms) -> None:
+        self._database = database
+        self._sms = sms
+
+    def send_for(self, user_ids: Iterable[str]) -> int:
+        """Send what is due for these members, part after part of a sequence; returns texts claimed."""
+        claimed = 0
+        for user_id in user_ids:
+            for _ in range(_MEMBER_TEXTS):
+                sends, due = self._round(UUID(user_id), 1)
+                claimed += sends
+                if user_id not in due:
+                    break
+        return claimed
+
+    def send_due(self, until: float) -> int:
+        """Send what is due for anybody until `until` (time.monotonic() seconds); returns texts claimed."""
+        claimed = 0
+        while time.monotonic() < until:
+            started = time.monotonic()
+            token = uuid4()
+            claim = self._database.call("claim_texts", token=token, limit=BATCH)
+            due = self._hand_over(claim, token, started)
+            claimed += len(claim["sends"]) + self.send_for(due)
+            if not claim["more"]:
+                break
+        return claimed
+
+    def _round(self, user_id: UUID, limit: int) -> tuple[int, list[str]]:
+        started = time.monotonic()
+        token = uuid4()
+        claim = self._database.call("claim_texts", token=token, user_id=user_id, limit=limit)
+        return len(claim["sends"]), self._hand_over(claim, token, started)
+
+    def _hand_over(self, claim: JSON, token: UUID, started: float) -> list[str]:
+        """Send claimed texts and record the results; returns the members who have more due."""
+        sends = claim["sends"]
+        if not sends:
+            return []
+
+        def deliver(send: JSON) -> JSON:
+            if time.monotonic() - started > SEND_WITHIN_S:
+                return _result(send, NotTaken("deadline"))
+            return _result(send, self._sms.send(send["id"], send["to"], send["body"]))
+
+        if len(sends) == 1:
+            results = [deliver(sends[0])]
+        else:
+            with ThreadPoolExecutor(max_workers=_THREADS) as pool:
+                results = list(pool.map(deliver, sends))
+        recorded = self._database.call("record_sends", token=token, results=results)
+        _log.info(
+            "texts handed to Twilio",
+            extra={
+                "outcomes": dict(Counter(r["outcome"] for r in results)),
+                "codes": sorted({r["code"] for r in results if "code" in r}),
+                "duration_ms": round((time.monotonic() - started) * 1000),
+            },
+        )
+        due: list[str] = recorded["texts_due"]
+        return due
+
+
+def _result(send: JSON, result: SendResult) -> JSON:
+    """One entry of record_sends' `p_results`."""
+    row: JSON = {"id": send["id"], "user_id": send["user_id"]}
+    match result:
+        case Accepted(sid=sid, status=status, segments=segments):
+            return row | {
+                "outcome": "accepted",
+                "sid": sid,
+                "status": status,
+                "segments": segments,
+                "receipt_key": str(receipt_key(sid)),
+            }
+        case Refused(code=code):
+            event_id = str(derived_id(UUID(send["id"]), "opted_out"))
+            return row | {"outcome": "refused", "code": code, "event_id": event_id}
+        case NotTaken(code=code):
+            return row | {"outcome": "released", "code": code}
+        case Unknown(code=code):
+            return row | {"outcome": "ambiguous", "code": code}

@@ -1,0 +1,113 @@
+"""The sweeper's work: what a lost wake-up, a crash or an outage left lying is found here.
+
+Four things, each bounded: open events are published again, texts without a known end are looked up
+at Twilio, inbound texts the webhook missed are recorded.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from lib.adapters.supabase import Database
+from lib.adapters.twilio_sms import ListedText, Sms, TwilioUnavailable
+from lib.core import clock, log
+from lib.core.ids import receipt_key
+from lib.core.model import JSON
+from lib.engine import inbound
+
+_log = log.get("sweeper")
+
+#: protocol.md, 17: the sweeper looks every 5 s and takes at most 200 events a time.
+PAUSE_S = 5.0
+BATCH = 200
+#: Inbound texts are looked for this far back, at every run.
+LOOK_BACK = timedelta(minutes=15)
+
+
+@dataclass
+class Swept:
+    """Counts of one run."""
+
+    published: int = 0
+    settled: dict[str, int] = field(default_factory=dict)
+    recovered: int = 0
+    twilio_failed: int = 0
+
+
+class Sweeper:
+    """One run of the event sweeper."""
+
+    def __init__(
+        self,
+        database: Database,
+        sms: Sms,
+        publish: Callable[[list[str]], None],
+        read_text: Callable[[ListedText], inbound.InboundText],
+    ) -> None:
+        self._database = database
+        self._sms = sms
+        self._publish = publish
+        self._read_text = read_text
+        self.swept = Swept()
+
+    def run(self, for_s: float, passes: int | None = None) -> Swept:
+        """Sweep for `for_s` seconds, or for a number of passes if that is given."""
+        until = time.monotonic() + for_s
+        done = 0
+        self._recover_missed()
+        while True:
+            self._publish_open()
+            self._reconcile()
+            done += 1
+            if (passes is not None and done >= passes) or time.monotonic() + PAUSE_S >= until:
+                break
+            time.sleep(PAUSE_S)
+        _log.info("swept", extra={"passes": done, **vars(self.swept)})
+        return self.swept
+
+    def _publish_open(self) -> None:
+        events = self._database.call("sweep_events", limit=BATCH)["events"]
+        self._publish(events)
+        self.swept.published += len(events)
+
+    def _reconcile(self) -> None:
+        """Look up texts in flight for two minutes (protocol.md, 23)."""
+        token = uuid4()
+        for send in self._database.call("claim_stuck_sends", token=token)["sends"]:
+            try:
+                listed = self._sms.sent_to(send["to"], datetime.fromisoformat(send["claimed_at"]))
+            except TwilioUnavailable:
+                # A listing that failed says nothing; the text stays in flight.
+                self.swept.twilio_failed += 1
+                continue
+            answer = self._database.call(
+                "settle_send",
+                id=send["id"],
+                token=token,
+                found=[_found(text) for text in listed if text.body == send["body"]],
+            )
+            outcome = answer["outcome"]
+            self.swept.settled[outcome] = self.swept.settled.get(outcome, 0) + 1
+
+    def _recover_missed(self) -> None:
+        """Record inbound texts that Twilio has and we have not (protocol.md, 18)."""
+        try:
+            listed = self._sms.received(clock.now() - LOOK_BACK)
+        except TwilioUnavailable:
+            self.swept.twilio_failed += 1
+            return
+        texts = {str(t.message_id): t for t in map(self._read_text, listed)}
+        if not texts:
+            return
+        missing = self._database.call("missing_messages", ids=list(texts))["missing"]
+        for message_id in missing:
+            answer = inbound.record(self._database, texts[message_id])
+            self.swept.recovered += answer["outcome"] != "duplicate"
+            if answer["event_id"]:
+                self._publish([answer["event_id"]])
+
+
+def _found(text: ListedText) -> JSON:
+    return {"sid": text.sid, "status": text.status, "receipt_key": str(receipt_key(text.sid))}

@@ -1,0 +1,111 @@
+"""The claim document of a turn: all that deciding about a member's texts needs, in one piece.
+
+Built by sql/functions/claim_event.sql; a test holds the two against each other.
+"""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Document(BaseModel):
+    """A part of a claim document; unknown keys are ignored so that SQL can be deployed first."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Member(Document):
+    """The member's `users` row (the columns agents may see), as stored: null stays None, because
+    an update expects to find what was read."""
+
+    id: UUID
+    phone_number: str = Field(repr=False)
+    email: str | None = Field(default=None, repr=False)
+    first_name: str | None = None
+    last_name: str | None = None
+    company: str | None = None
+    title: str | None = None
+    linkedin_url: str | None = None
+    verified: bool | None = False
+    email_verified: bool | None = False
+    innovator: bool | None = False
+    expertise: list[str] | None = None
+    poc_agent_id: str | None = None
+    poc_agent_type: str | None = None
+    timezone: str | None = None
+    referred_by: UUID | None = None
+    name_dropped: str | None = None
+
+
+class Conversation(Document):
+    """The active conversation and what is summarised of it."""
+
+    id: UUID
+    conversation_summary: str | None = None
+    messages_since_summary: int = 0
+
+
+class Message(Document):
+    """One earlier text. `status` is Twilio's (outbound only)."""
+
+    role: Literal["user", "assistant"]
+    content: str = Field(repr=False)
+    status: str | None = None
+    created_at: datetime
+
+
+class Media(Document):
+    """A picture or file that came with a text; its content is never fetched."""
+
+    url: str = Field(repr=False)
+    content_type: str = ""
+
+
+class InboundText(Document):
+    """One new text of this turn, oldest first."""
+
+    event_id: UUID
+    message_id: UUID
+    content: str = Field(repr=False)
+    media: list[Media] = []
+    created_at: datetime
+
+
+class AgentInstance(Document):
+    """The member's active `agent_instances` row for the agent of this turn."""
+
+    id: UUID
+    agent_type: str
+    prompt_version: str | None = None
+    status: str | None = None
+
+
+class Referrer(Document):
+    """A verified member whose exact full name occurs in the new texts. For code only: never shown
+    to the model or confirmed to the texter."""
+
+    id: UUID
+    full_name: str
+
+
+class Turn(Document):
+    """Everything known when a turn is decided. Times are UTC; `now` is the database's clock.
+
+    `texts` are the new ones; `history` the 20 messages before them, oldest first.
+    `steps_completed` are the values of `step` of the member's user.onboarding_step.completed
+    events; `first_contact` is true while nothing was ever sent to this number.
+    """
+
+    source: UUID
+    now: datetime
+    member: Member
+    conversation: Conversation
+    history: list[Message]
+    texts: list[InboundText]
+    agent_instance: AgentInstance | None = None
+    referrers: list[Referrer] = []
+    steps_completed: list[str] = []
+    onboarding_completed: bool = False
+    first_contact: bool = False

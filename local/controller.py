@@ -1,0 +1,146 @@
+"""`python -m local.controller`: the phones page, the schedules and the clock, on one port.
+
+GET  /clock                      {"offset_s", "now"}
+POST /clock {"advance_s": n}     moves the clock, then runs the schedules that became due
+POST /schedules/{name}           runs that schedule now and answers as its function did
+/                                the page, unless the stack is headless
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from local.clock import MovableClock
+from local.description import Description
+from local.schedules import Schedule, Scheduler
+from local.state import State
+
+_PERIOD = timedelta(seconds=60)
+_OVERLAPPING = frozenset({"event_sweeper"})
+
+
+def create_app(description: Description, clock: MovableClock) -> Starlette:
+    """The controller of one stack."""
+    schedules = {
+        name: Schedule(name, description["functions"][name], _PERIOD, name in _OVERLAPPING)
+        for name in description["schedules"]
+    }
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        scheduler = app.state.scheduler = Scheduler(schedules, clock)
+        ticking = asyncio.create_task(scheduler.run_forever())
+        yield
+        ticking.cancel()
+        await scheduler.close()
+
+    async def read_clock(_: Request) -> Response:
+        return JSONResponse({"offset_s": clock.offset_s(), "now": clock.utcnow().isoformat()})
+
+    async def move_clock(request: Request) -> Response:
+        scheduler: Scheduler = request.app.state.scheduler
+        try:
+            ran = await scheduler.advance(_advance_s(await request.body()))
+        except ValueError as error:
+            return JSONResponse({"error": f"{error}."}, status_code=400)
+        except httpx.HTTPError as error:
+            return _unreachable(error)
+        outcomes = {name: dataclasses.asdict(outcome) for name, outcome in ran.items()}
+        return JSONResponse(
+            {"offset_s": clock.offset_s(), "now": clock.utcnow().isoformat(), "ran": outcomes}
+        )
+
+    async def run_schedule(request: Request) -> Response:
+        scheduler: Scheduler = request.app.state.scheduler
+        name = request.path_params["name"]
+        if name not in schedules:
+            return JSONResponse({"error": f"There is no schedule {name!r}."}, status_code=404)
+        try:
+            outcome = await scheduler.run_now(name)
+        except httpx.HTTPError as error:
+            return _unreachable(error)
+        return JSONResponse(outcome.answer, status_code=outcome.status)
+
+    routes: list[BaseRoute] = [
+        Route("/clock", read_clock, methods=["GET"]),
+        Route("/clock", move_clock, methods=["POST"]),
+        Route("/schedules/{name}", run_schedule, methods=["POST"]),
+    ]
+    if description["phones"] and description["database_url"]:
+        routes.append(Mount("/", app=_page(description, description["database_url"])))
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+def _page(description: Description, database_url: str) -> Starlette:
+    # Imported here: a headless stack needs none of it.
+    from local.phones.app import create_app as create_page
+    from local.phones.config import PhonesConfig
+
+    twilio, claude = description["twilio"], description["claude"]
+    return create_page(
+        PhonesConfig(
+            database_url=database_url,
+            twilio_url=twilio["url"] if "control" in twilio else None,
+            claude_url=claude["url"],
+            twilio_simulated="control" in twilio,
+            claude_simulated=claude["simulated"],
+            number=twilio["number"],
+            clock_url=description["clock"],
+            schedules=description["schedules"],
+            twilio_control=twilio.get("control"),
+            claude_control=claude.get("control"),
+        )
+    )
+
+
+def _advance_s(body: bytes) -> float:
+    """The number of seconds asked for; ValueError says what is wrong with the request."""
+    try:
+        asked: Any = json.loads(body)
+    except ValueError as error:
+        raise ValueError('send a JSON object like {"advance_s": 60}') from error
+    seconds = asked.get("advance_s") if isinstance(asked, dict) else None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise ValueError('send a JSON object like {"advance_s": 60}')
+    return float(seconds)
+
+
+def _unreachable(error: httpx.HTTPError) -> Response:
+    return JSONResponse(
+        {"error": f"The function cannot be reached: {type(error).__name__}."}, status_code=502
+    )
+
+
+def main() -> None:
+    """Serve on PORT until terminated."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    state = State.from_environment()
+    description: Description = json.loads(state.addresses.read_text(encoding="utf-8"))
+    clock_file = os.environ.get("LOCAL_CLOCK_FILE")
+    app = create_app(description, MovableClock(Path(clock_file) if clock_file else None))
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=int(os.environ["PORT"]),
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
+
+
+if __name__ == "__main__":
+    main()

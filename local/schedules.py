@@ -1,0 +1,138 @@
+"""Cloud Scheduler's stand-in: calls functions at their periods, by the local clock."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+
+from local.clock import MovableClock
+
+_log = logging.getLogger(__name__)
+
+_TICK_S = 0.5
+_CALL_TIMEOUT_S = 180.0
+# How long a call waits for a function that is being started again.
+_RESTART_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One function's schedule. Unless it `overlaps`, a tick during a run is skipped."""
+
+    name: str
+    url: str
+    period: timedelta
+    overlaps: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a function answered: its status and its JSON, or text where it is not JSON."""
+
+    status: int
+    answer: Any
+
+
+class Scheduler:
+    """Runs schedules at whole periods of the local clock, and at once on demand."""
+
+    def __init__(self, schedules: Mapping[str, Schedule], clock: MovableClock) -> None:
+        self._schedules = schedules
+        self._clock = clock
+        self._due = {name: self._next_due(schedule) for name, schedule in schedules.items()}
+        self._running = {name: asyncio.Lock() for name in schedules}
+        self._http = httpx.AsyncClient(timeout=_CALL_TIMEOUT_S)
+        self._calls: set[asyncio.Task[None]] = set()
+
+    async def run_forever(self) -> None:
+        """Call what is due, until cancelled."""
+        while True:
+            for schedule in self._take_due():
+                call = asyncio.create_task(self._run_regularly(schedule))
+                self._calls.add(call)
+                call.add_done_callback(self._calls.discard)
+            await asyncio.sleep(_TICK_S)
+
+    async def run_now(self, name: str) -> Outcome:
+        """One short run, answered with what the function answered.
+
+        Raises:
+            KeyError: there is no such schedule.
+            httpx.HTTPError: the function cannot be reached.
+        """
+        schedule = self._schedules[name]
+        if schedule.overlaps:
+            return await self._call(schedule, {"passes": 1})
+        async with self._running[name]:
+            return await self._call(schedule, {"passes": 1})
+
+    async def advance(self, seconds: float) -> dict[str, Outcome]:
+        """Move the clock, then run once each schedule that became due by it, in their order.
+
+        Raises:
+            ValueError: the clock does not move that way.
+            httpx.HTTPError: a function cannot be reached.
+        """
+        # Nothing is awaited between the move and the taking: no tick can take them first.
+        self._clock.advance(seconds)
+        due = self._take_due()
+        return {schedule.name: await self.run_now(schedule.name) for schedule in due}
+
+    async def close(self) -> None:
+        """Give up the calls under way."""
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+        await self._http.aclose()
+
+    def _take_due(self) -> list[Schedule]:
+        now = self._clock.utcnow()
+        due = [s for name, s in self._schedules.items() if self._due[name] <= now]
+        for schedule in due:
+            self._due[schedule.name] = self._next_due(schedule)
+        return due
+
+    def _next_due(self, schedule: Schedule) -> datetime:
+        now, period = self._clock.now(), schedule.period.total_seconds()
+        return datetime.fromtimestamp((now // period + 1) * period, self._clock.utcnow().tzinfo)
+
+    async def _run_regularly(self, schedule: Schedule) -> None:
+        lock = self._running[schedule.name]
+        if not schedule.overlaps and lock.locked():
+            return
+        try:
+            if schedule.overlaps:
+                outcome = await self._call(schedule, None)
+            else:
+                async with lock:
+                    outcome = await self._call(schedule, None)
+        except httpx.HTTPError as error:
+            _log.warning("%s: %s", schedule.name, type(error).__name__)
+            return
+        if outcome.status >= 300:
+            _log.warning("%s: status %s", schedule.name, outcome.status)
+
+    async def _call(self, schedule: Schedule, body: Mapping[str, object] | None) -> Outcome:
+        headers = {
+            "X-CloudScheduler": "true",
+            "X-CloudScheduler-ScheduleTime": self._clock.utcnow().isoformat(),
+        }
+        deadline = asyncio.get_running_loop().time() + _RESTART_S
+        while True:
+            try:
+                response = await self._http.post(schedule.url, json=body, headers=headers)
+                break
+            except httpx.ConnectError:
+                # Nothing was delivered: the function is being started again.
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(0.1)
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = response.text
+        return Outcome(response.status_code, answer)

@@ -1,0 +1,74 @@
+"""What happens to an accepted message: queued → sent → delivered, each with its callback."""
+
+import asyncio
+
+from local.simulation.clock import Clock
+from local.twilio_simulator.control import Control
+from local.twilio_simulator.store import Message, Store
+from local.twilio_simulator.webhooks import Background, Webhooks
+from local.twilio_simulator.wire import API_VERSION, error_message
+
+
+class Outgoing:
+    """Moves messages along and tells the back end about it."""
+
+    def __init__(
+        self,
+        account_sid: str,
+        delivery_s: float,
+        clock: Clock,
+        store: Store,
+        control: Control,
+        webhooks: Webhooks,
+        background: Background,
+    ) -> None:
+        """`delivery_s`: seconds from acceptance to delivery."""
+        self._account_sid, self._delivery_s, self._clock = account_sid, delivery_s, clock
+        self._store, self._control = store, control
+        self._webhooks, self._background = webhooks, background
+
+    def start(self, message: Message) -> None:
+        """Take over a message that was just accepted, or that a restart found under way."""
+        self._background.start(self._deliver(message))
+
+    async def _deliver(self, message: Message) -> None:
+        status, error_code = self._control.take_ending()
+        if message.status in ("accepted", "queued"):
+            self._call_back(message, "queued", None)
+            await asyncio.sleep(self._delivery_s / 4)
+            if status != "failed":
+                self._move(message, "sent", None)
+        await asyncio.sleep(self._delivery_s * 3 / 4)
+        self._move(message, status, error_code)
+
+    def _move(self, message: Message, status: str, error_code: int | None) -> None:
+        # The message may be gone: a test wiped the state while it was under way.
+        if self._store.get(message.sid) is not None:
+            self._store.move(message.sid, status, self._clock.now(), error_code)
+            self._call_back(message, status, error_code)
+
+    def _call_back(self, message: Message, status: str, error_code: int | None) -> None:
+        if message.status_callback is None:
+            return
+        form = {
+            "AccountSid": self._account_sid,
+            "ApiVersion": API_VERSION,
+            "From": message.from_number,
+            "MessageSid": message.sid,
+            "MessageStatus": status,
+            "SmsSid": message.sid,
+            "SmsStatus": status,
+            "To": message.to_number,
+        }
+        if message.messaging_service_sid is not None:
+            form["MessagingServiceSid"] = message.messaging_service_sid
+        if error_code is not None:
+            form["ErrorCode"] = str(error_code)
+            form["ErrorMessage"] = error_message(error_code) or ""
+        held_s = 1.5 * self._delivery_s if self._control.callbacks.held_back() else 0.0
+        for _ in range(self._control.callbacks.copies()):
+            self._background.start(self._post(message, form, held_s))
+
+    async def _post(self, message: Message, form: dict[str, str], held_s: float) -> None:
+        await asyncio.sleep(held_s)
+        await self._webhooks.post(message.status_callback or "", form, message.sid)

@@ -1,0 +1,96 @@
+"""One signed POST to the back end: its signature, its retries, and a place to run it in.
+
+The signature is computed by Twilio's own validator over exactly the URL that is called and the
+form that is sent. A fragment of a URL is never sent; it holds Twilio's connection overrides, of
+which `rc` (retry count) is honoured.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+from urllib.parse import parse_qs, urldefrag
+from uuid import uuid4
+
+import httpx
+from twilio.request_validator import RequestValidator
+
+_log = logging.getLogger("local.twilio_simulator")
+
+#: How long Twilio waits for a webhook's answer, seconds.
+TIMEOUT_S = 15.0
+_MAX_WAIT_S = 5.0
+
+
+class Background:
+    """Work that outlives the request that caused it, ended with the process."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` on its own; a failure of it is a bug and is logged with its trace."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    async def stop(self) -> None:
+        """Cancel what is left; the store knows what was unfinished."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("background work failed", exc_info=error)
+
+
+class Webhooks:
+    """The HTTP client of Twilio's side."""
+
+    def __init__(self, auth_token: str, retries: int, first_wait_s: float) -> None:
+        """`retries` and `first_wait_s` (seconds, doubling) hold unless a URL overrides them."""
+        self._validator = RequestValidator(auth_token)
+        self._retries, self._first_wait_s = retries, first_wait_s
+        self._http = httpx.AsyncClient(
+            timeout=httpx.Timeout(TIMEOUT_S, pool=None),
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
+            headers={"User-Agent": "TwilioProxy/1.1", "Accept": "*/*"},
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def post(self, url: str, form: dict[str, str], sid: str) -> bool:
+        """Deliver `form`, retrying connection errors, timeouts and 5xx; whether it was accepted.
+
+        Every attempt carries the same idempotency token, as Twilio's do.
+        """
+        target, fragment = urldefrag(url)
+        retries = int(parse_qs(fragment).get("rc", [str(self._retries)])[0])
+        headers = {
+            "X-Twilio-Signature": self._validator.compute_signature(target, form),
+            "I-Twilio-Idempotency-Token": str(uuid4()),
+        }
+        wait_s = self._first_wait_s
+        for attempt in range(retries + 1):
+            if attempt:
+                await asyncio.sleep(wait_s)
+                wait_s = min(wait_s * 2, _MAX_WAIT_S)
+            try:
+                answer = await self._http.post(target, data=form, headers=headers)
+            except httpx.TransportError as error:
+                outcome = type(error).__name__
+            else:
+                outcome = str(answer.status_code)
+                if answer.status_code < 500:
+                    if answer.status_code >= 300:
+                        _log.warning("webhook for %s refused: %s", sid, outcome)
+                    return answer.status_code < 300
+            _log.info("webhook for %s, attempt %d: %s", sid, attempt + 1, outcome)
+        _log.warning("webhook for %s given up after %d attempts: %s", sid, retries + 1, outcome)
+        return False

@@ -1,0 +1,1 @@
+"""The database: documented tables, a file per remote procedure, policies, and the migration."""

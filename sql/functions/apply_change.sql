@@ -1,0 +1,103 @@
+-- apply_change: apply one change of a unit of work.
+--
+-- arguments    p_change, one of
+--                {op: insert, table, row {id, …}}            an existing row with this id is left alone
+--                {op: update, table, id, set {…}, expect {…}}  only if the row still has these values
+--                {op: add,    table, id, add {column: n}}    integers; null counts as 0
+--                {op: append, table, id, append {column: […]}}  arrays or jsonb lists; null counts as empty
+--              p_now
+-- result       true if applied, false on conflict (the row is not as expected, or a unique value is taken)
+--              raises (SQLSTATE YP001 or the server's own) when the change itself is wrong
+-- locks        the changed row; the caller holds the members' locks
+create or replace function apply_change(p_change jsonb, p_now timestamptz)
+returns boolean
+language plpgsql
+volatile
+set search_path = public, pg_temp
+as $$
+declare
+    v_op text := p_change ->> 'op';
+    v_table text := p_change ->> 'table';
+    v_id uuid := coalesce(p_change ->> 'id', p_change #>> '{row,id}');
+    v_values jsonb := p_change -> case v_op when 'insert' then 'row' when 'update' then 'set' else v_op end;
+    v_columns text [];
+    v_expected text [] := '{}';
+    v_rows integer;
+begin
+    if v_op is null or v_op not in ('insert', 'update', 'add', 'append') then
+        raise exception 'unknown operation %', coalesce(v_op, '(none)') using errcode = 'YP001';
+    end if;
+    if v_id is null then
+        raise exception 'a change of % names no row', v_table using errcode = 'YP001';
+    end if;
+    if v_op = 'insert' then
+        -- The clock of the commit is the time of the row, also under the local clock.
+        v_values := jsonb_build_object('created_at', p_now) || v_values;
+        if v_table = 'message_queue' then
+            v_values := jsonb_build_object('scheduled_for', p_now) || v_values;
+            if
+                is_opted_out((v_values ->> 'user_id')::uuid)
+                and as_object(v_values -> 'message_data') ->> 'confirmation' is distinct from 'true'
+            then
+                v_values := v_values || '{"status": "superseded", "superseded_reason": "opted out"}';
+            end if;
+        end if;
+    end if;
+    v_columns := checked_columns(v_table, v_values);
+
+    if v_op = 'insert' then
+        execute format(
+            'insert into %1$I (%2$s) select %2$s from jsonb_populate_record(null::%1$I, $1) on conflict do nothing',
+            v_table, (select string_agg(format('%I', c), ', ') from unnest(v_columns) as c)
+        ) using v_values;
+        get diagnostics v_rows = row_count;
+        if v_rows = 0 then
+            execute format('select count(*) from %I where id = $1', v_table) into v_rows using v_id;
+        end if;
+        return v_rows = 1;
+    end if;
+
+    if v_op = 'update' then
+        if jsonb_typeof(p_change -> 'expect') is distinct from 'object' then
+            raise exception 'an update of % states no expectation', v_table using errcode = 'YP001';
+        end if;
+        if p_change -> 'expect' <> '{}' then
+            v_expected := checked_columns(v_table, p_change -> 'expect');
+        end if;
+        execute format(
+            'update %1$I as t set %2$s'
+            || ' from jsonb_populate_record(null::%1$I, $1) as n, jsonb_populate_record(null::%1$I, $2) as o'
+            || ' where t.id = $3 %3$s',
+            v_table,
+            (select string_agg(format('%1$I = n.%1$I', c), ', ') from unnest(v_columns) as c),
+            (select string_agg(format('and t.%1$I is not distinct from o.%1$I', c), ' ') from unnest(v_expected) as c)
+        ) using v_values, p_change -> 'expect', v_id;
+    elsif v_op = 'add' then
+        execute format(
+            'update %1$I as t set %2$s from jsonb_populate_record(null::%1$I, $1) as n where t.id = $2',
+            v_table,
+            (select string_agg(format('%1$I = coalesce(t.%1$I, 0) + n.%1$I', c), ', ') from unnest(v_columns) as c)
+        ) using v_values, v_id;
+    else
+        execute format(
+            'update %1$I as t set %2$s from jsonb_populate_record(null::%1$I, $1) as n where t.id = $2',
+            v_table,
+            (
+                select string_agg(
+                    case
+                        when a.atttypid = 'jsonb'::regtype
+                            then format(
+                                '%1$I = case when jsonb_typeof(t.%1$I) = ''array'' then t.%1$I else ''[]'' end || n.%1$I', c
+                            )
+                        else format('%1$I = coalesce(t.%1$I, ''{}'') || n.%1$I', c)
+                    end, ', '
+                )
+                from unnest(v_columns) as c
+                inner join pg_attribute as a on a.attrelid = to_regclass('public.' || v_table) and a.attname = c
+            )
+        ) using v_values, v_id;
+    end if;
+    get diagnostics v_rows = row_count;
+    return v_rows = 1;
+end;
+$$;

@@ -1,0 +1,168 @@
+-- commit_work: apply a unit of work in one transaction, or nothing of it.
+--
+-- The second and last database call of every decision. Refuses when the lease is no longer the
+-- caller's; a repeated commit gets the first one's result (protocol.md, 2, 6-9, 11).
+--
+-- arguments    p_work {events: ids claimed, changes: see apply_change, calls: agent_actions_log rows,
+--                      members: ids of further members whose state was read, final: boolean}
+--              p_token, the claim's
+--              p_now, tests and the local clock only
+-- result       {outcome: applied, more: id of the member's next open event or null,
+--               emitted: ids of open events to publish, texts_due: members with a text due now}
+--              {outcome: stale}      the lease is somebody else's: leave
+--              {outcome: newer}      texts came meanwhile (unless final): claim again, decide again
+--              {outcome: conflict, change, table}  a row is not as expected: claim again, decide again
+--              {outcome: invalid, change, error}   the unit itself is wrong
+--              {outcome: retry}      a lock was not to be had in 2 s
+-- locks        users rows of all members concerned, sorted; the events; then rows to be updated,
+--              sorted by (table, id)
+-- idempotency  events.metadata.done keeps {token, result}; rows have ids made by the caller
+create or replace function commit_work(p_work jsonb, p_token uuid, p_now timestamptz default null)
+returns jsonb
+language plpgsql
+volatile
+set search_path = public, pg_temp
+set lock_timeout = '2s'
+as $$
+declare
+    c_max_members constant integer := 100;
+    c_max_changes constant integer := 500;
+    v_ids uuid [] := array(select value::uuid from jsonb_array_elements_text(p_work -> 'events'));
+    v_changes jsonb := coalesce(p_work -> 'changes', '[]');
+    v_source events%rowtype;
+    v_members uuid [];
+    v_member uuid;
+    v_held integer;
+    v_change jsonb;
+    v_number integer := 0;
+    v_step text := 'changes';
+    v_result jsonb;
+    v_now timestamptz;
+begin
+    if cardinality(v_ids) = 0 or jsonb_array_length(v_changes) > c_max_changes then
+        return '{"outcome": "invalid", "error": "a unit of work needs a source and at most 500 changes"}';
+    end if;
+    select * into v_source from events where id = v_ids[1];
+    v_members := array(
+        select distinct m.id
+        from (
+            select v_source.aggregate_id as id where v_source.aggregate_type = 'user'
+            union all
+            select value::uuid from jsonb_array_elements_text(coalesce(p_work -> 'members', '[]'))
+            union all
+            select (c.value ->> 'id')::uuid from jsonb_array_elements(v_changes) as c where c.value ->> 'table' = 'users'
+            union all
+            select (c.value #>> '{row,user_id}')::uuid from jsonb_array_elements(v_changes) as c
+        ) as m
+        where m.id is not null
+        order by m.id
+    );
+    if cardinality(v_members) > c_max_members then
+        return '{"outcome": "invalid", "error": "a unit of work touches at most 100 members"}';
+    end if;
+    foreach v_member in array v_members loop
+        perform lock_member(v_member);
+    end loop;
+    perform 1 from events where id = any(v_ids) order by id for update;
+    v_now := coalesce(p_now, clock_timestamp());
+
+    select as_object(e.metadata) #> '{done,result}' into v_result
+    from events as e
+    where e.id = v_ids[1] and e.processed is true and e.metadata #>> '{done,token}' = p_token::text;
+    if found then
+        return v_result;
+    end if;
+    select count(*) into v_held
+    from events as e
+    where e.id = any(v_ids) and e.processed is not true and e.metadata #>> '{lease,token}' = p_token::text;
+    if v_held <> cardinality(v_ids) then
+        return '{"outcome": "stale"}';
+    end if;
+
+    if
+        v_source.event_type = 'user.message.received'
+        and (p_work ->> 'final')::boolean is not true
+        and exists (
+            select 1
+            from events as e
+            where
+                e.aggregate_id = v_source.aggregate_id
+                and e.aggregate_type = 'user'
+                and e.event_type = 'user.message.received'
+                and e.processed is not true
+                and e.id <> all(v_ids)
+                and coalesce((as_object(e.metadata) ->> 'attempt')::integer, 0) < 2
+        )
+    then
+        return '{"outcome": "newer"}';
+    end if;
+
+    begin
+        for v_change in
+            select c.value
+            from jsonb_array_elements(v_changes) as c
+            where c.value ->> 'op' <> 'insert' and c.value ->> 'table' not in ('users', 'events')
+            order by c.value ->> 'table', c.value ->> 'id'
+        loop
+            perform checked_columns(v_change ->> 'table', '{"id": null}');
+            execute format('select 1 from %I where id = $1 for no key update', v_change ->> 'table')
+            using (v_change ->> 'id')::uuid;
+        end loop;
+        for v_change in
+            select c.value from jsonb_array_elements(v_changes) with ordinality as c (value, position)
+            order by c.position
+        loop
+            v_number := v_number + 1;
+            if not apply_change(v_change, v_now) then
+                raise exception 'conflict' using errcode = 'YP002';
+            end if;
+        end loop;
+        v_step := 'calls';
+        perform log_calls(coalesce(p_work -> 'calls', '[]'), v_now);
+    exception
+        when sqlstate 'YP002' then
+            return jsonb_build_object('outcome', 'conflict', 'change', v_number, 'table', v_change ->> 'table');
+        when sqlstate 'YP001' then
+            return jsonb_build_object('outcome', 'invalid', 'change', v_number, 'error', sqlerrm);
+        when integrity_constraint_violation or data_exception or syntax_error_or_access_rule_violation then
+            -- The server's own words may quote a value; its code and the place do not.
+            return jsonb_build_object(
+                'outcome', 'invalid', 'change', v_number,
+                'error', format('%s %s (%s)', v_step, coalesce(v_change ->> 'table', ''), sqlstate)
+            );
+    end;
+
+    v_result := jsonb_build_object(
+        'outcome', 'applied',
+        'emitted', coalesce((
+            select jsonb_agg(c.value #> '{row,id}' order by c.position)
+            from jsonb_array_elements(v_changes) with ordinality as c (value, position)
+            where
+                c.value ->> 'op' = 'insert'
+                and c.value ->> 'table' = 'events'
+                and (c.value #>> '{row,processed}')::boolean is not true
+        ), '[]'),
+        'texts_due', coalesce((
+            select jsonb_agg(distinct q.user_id)
+            from message_queue as q
+            where
+                q.user_id = any(v_members)
+                and q.status = 'queued'
+                and q.delivered_message_id is null
+                and q.scheduled_for <= v_now
+        ), '[]')
+    );
+    update events
+    set
+        processed = true,
+        metadata = as_object(metadata) - 'lease' - 'alone' - 'retry_at'
+        || jsonb_build_object('done', jsonb_build_object('token', p_token, 'result', v_result || '{"more": null}'))
+    where id = any(v_ids);
+    return v_result || jsonb_build_object(
+        'more', case when v_source.aggregate_type = 'user' then next_open_event(v_source.aggregate_id, v_now) end
+    );
+exception
+    when lock_not_available or deadlock_detected then
+        return '{"outcome": "retry"}';
+end;
+$$;

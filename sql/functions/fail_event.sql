@@ -1,0 +1,100 @@
+-- fail_event: give a claimed event back after a failure, or give it up.
+--
+-- behaviour.md, "Events": an error of our own counts; after 10 s, 30 s, 2 min, 10 min the event is
+-- open again, the fifth makes it a dead letter. The failure of a dependency (Claude, Twilio, the
+-- network) does not count: the attempt is given back, and the event retried with backoff up to
+-- 5 min for 24 h.
+--
+-- arguments    p_event_ids, jsonb array of the ids claimed; p_token, the claim's
+--              p_error, what went wrong, without personal data; p_kind: own | dependency | permanent
+--              p_calls, agent_actions_log rows of the calls made; p_now
+-- result       {outcome: rescheduled, retry_at} | {outcome: dead} | {outcome: stale}; and in all: more
+--              {outcome: retry}: a lock was not to be had in 2 s
+-- locks        the member's users row, the events
+-- idempotency  the token is gone afterwards: a repeated call is stale
+create or replace function fail_event(
+    p_event_ids jsonb,
+    p_token uuid,
+    p_error text,
+    p_kind text,
+    p_calls jsonb default '[]',
+    p_now timestamptz default null
+)
+returns jsonb
+language plpgsql
+volatile
+set search_path = public, pg_temp
+set lock_timeout = '2s'
+as $$
+declare
+    c_waits constant interval [] := array['10 s', '30 s', '2 min', '10 min'];
+    c_dependency_first constant interval := '5 s';
+    c_dependency_most constant interval := '5 min';
+    c_dependency_limit constant interval := '24 h';
+    v_ids uuid [] := array(select value::uuid from jsonb_array_elements_text(p_event_ids));
+    v_source events%rowtype;
+    v_event events%rowtype;
+    v_state jsonb;
+    v_since timestamptz;
+    v_count integer;
+    v_retry_at timestamptz;
+    v_outcome text;
+    v_first jsonb;
+    v_now timestamptz;
+begin
+    perform log_calls(p_calls, p_now);
+    select * into v_source from events where id = v_ids[1];
+    if v_source.aggregate_type = 'user' then
+        perform lock_member(v_source.aggregate_id);
+    end if;
+    perform 1 from events where id = any(v_ids) order by id for update;
+    v_now := coalesce(p_now, clock_timestamp());
+    for v_event in
+        select e.*
+        from events as e
+        where e.id = any(v_ids) and e.processed is not true and e.metadata #>> '{lease,token}' = p_token::text
+        order by e.created_at, e.id
+    loop
+        v_state := as_object(v_event.metadata) - 'lease' - 'alone';
+        v_retry_at := null;
+        if p_kind = 'dependency' then
+            v_count := coalesce((v_state #>> '{dependency,count}')::integer, 0) + 1;
+            v_since := coalesce(as_time(v_state #>> '{dependency,since}'), v_now);
+            v_state := v_state || jsonb_build_object(
+                'attempt', greatest(coalesce((v_state ->> 'attempt')::integer, 1) - 1, 0),
+                'dependency', jsonb_build_object('count', v_count, 'since', v_since, 'error', p_error)
+            );
+            if v_now - v_since < c_dependency_limit then
+                v_retry_at := v_now + least(c_dependency_first * power(2, least(v_count - 1, 10)), c_dependency_most);
+            end if;
+        elsif p_kind = 'own' then
+            v_count := coalesce((v_state ->> 'attempt')::integer, 1);
+            if v_count <= cardinality(c_waits) then
+                v_retry_at := v_now + c_waits[v_count];
+            end if;
+            v_state := v_state || jsonb_build_object('error', p_error);
+        end if;
+        v_outcome := case when v_retry_at is null then 'dead' else 'rescheduled' end;
+        if v_retry_at is null then
+            v_state := v_state - 'retry_at'
+            || jsonb_build_object('dead', jsonb_build_object('error', p_error, 'at', v_now));
+        else
+            v_state := v_state || jsonb_build_object('retry_at', v_retry_at);
+        end if;
+        update events
+        set
+            processed = (v_retry_at is null),
+            metadata = v_state
+        where id = v_event.id;
+        v_first := coalesce(
+            v_first, jsonb_strip_nulls(jsonb_build_object('outcome', v_outcome, 'retry_at', v_retry_at))
+        );
+    end loop;
+    return coalesce(v_first, '{"outcome": "stale"}') || jsonb_build_object(
+        'more', case when v_source.aggregate_type = 'user' then next_open_event(v_source.aggregate_id, v_now) end
+    );
+exception
+    when lock_not_available or deadlock_detected then
+        return '{"outcome": "retry"}';
+end;
+$$;

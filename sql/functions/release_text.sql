@@ -1,0 +1,41 @@
+-- release_text: a claimed text was surely not taken by Twilio; queue it again, refunding its charge.
+--
+-- It passes the gate again. A text that Twilio keeps refusing for passing reasons fails after 24 h.
+--
+-- arguments    p_id; p_reason, a word or code without personal data; p_now
+-- locks        the caller holds lock_member
+create or replace function release_text(p_id uuid, p_reason text, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+set search_path = public, pg_temp
+as $$
+declare
+    c_limit constant interval := '24 h';
+    v_text message_queue%rowtype;
+    v_data jsonb;
+    v_first timestamptz;
+begin
+    select * into v_text from message_queue where id = p_id;
+    v_data := as_object(v_text.message_data);
+    if v_data ->> 'counted' = 'true' then
+        update user_message_budget
+        set messages_sent = greatest(coalesce(messages_sent, 0) - 1, 0)
+        where user_id = v_text.user_id and date = (v_data ->> 'charged_on')::date;
+    end if;
+    v_first := coalesce(as_time(v_data ->> 'first_released_at'), p_now);
+    update message_queue
+    set
+        delivered_message_id = null,
+        sent_at = null,
+        scheduled_for = p_now
+        + least(interval '5 s' * power(2, least(coalesce((v_data ->> 'attempts')::integer, 1) - 1, 10)), interval '5 min'),
+        message_data = (v_data - 'send' - 'counted' - 'charged_on')
+        || jsonb_build_object('error_code', p_reason, 'first_released_at', v_first)
+    where id = p_id;
+    delete from messages where id = p_id and twilio_message_sid is null;
+    if p_now - v_first >= c_limit then
+        perform fail_text(p_id, p_reason);
+    end if;
+end;
+$$;

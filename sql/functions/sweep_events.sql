@@ -1,0 +1,78 @@
+-- sweep_events: find events whose wake-up was lost and hand them out to be published again.
+--
+-- The tables are the truth; Pub/Sub and NOTIFY only wake. Takes open, due, unleased events, one per
+-- member, oldest first, and stamps them with a doubling delay, so that an event that cannot be
+-- handled is not published every few seconds (protocol.md, 17).
+--
+-- arguments    p_limit ≤ 200; p_now
+-- result       {outcome: swept, events: ids}
+-- locks        the events, skipping locked ones
+-- idempotency  each call stamps what it returns
+create or replace function sweep_events(p_limit integer default 200, p_now timestamptz default null)
+returns jsonb
+language plpgsql
+volatile
+set search_path = public, pg_temp
+as $$
+declare
+    c_age constant interval := '1 min';
+    c_delay_most constant interval := '10 min';
+    v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_ids jsonb;
+begin
+    with open as (
+        select
+            e.id,
+            e.created_at,
+            row_number() over (
+                partition by case when e.aggregate_type = 'user' then e.aggregate_id else e.id end
+                order by e.created_at, e.id
+            ) as place
+        from events as e
+        where
+            e.processed is not true
+            and (
+                e.created_at < v_now - c_age
+                or as_object(e.metadata) ? 'retry_at'
+                or as_object(e.metadata) ? 'lease'
+            )
+            and not lease_is_live(e.metadata, v_now)
+            and coalesce(as_time(as_object(e.metadata) ->> 'retry_at') <= v_now, true)
+            and (
+                as_time(as_object(e.metadata) ->> 'published_at') is null
+                or as_time(e.metadata ->> 'published_at')
+                + least(
+                    c_age * power(2, least(coalesce((e.metadata ->> 'published')::integer, 1), 10) - 1),
+                    c_delay_most
+                ) <= v_now
+                -- A retry is due when its time comes, however often the event was published before.
+                or as_time(e.metadata ->> 'retry_at') > as_time(e.metadata ->> 'published_at')
+            )
+        order by e.created_at, e.id
+        limit 5000
+    ),
+
+    due as (
+        select e.id
+        from events as e
+        where e.id in (select o.id from open as o where o.place = 1 order by o.created_at, o.id limit least(p_limit, 200))
+        for update skip locked
+    ),
+
+    stamped as (
+        update events as e
+        set
+            metadata = as_object(e.metadata) || jsonb_build_object(
+                'published_at', v_now,
+                'published', coalesce((as_object(e.metadata) ->> 'published')::integer, 0) + 1
+            )
+        from due
+        where e.id = due.id
+        returning e.id, e.created_at
+    )
+
+    select jsonb_agg(s.id order by s.created_at, s.id) into v_ids from stamped as s;
+    perform pg_notify('events', i.value) from jsonb_array_elements_text(coalesce(v_ids, '[]')) as i;
+    return jsonb_build_object('outcome', 'swept', 'events', coalesce(v_ids, '[]'));
+end;
+$$;

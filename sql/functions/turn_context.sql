@@ -1,0 +1,146 @@
+-- turn_context: everything that deciding a turn needs, as one JSON document (lib/engine/turn.py).
+--
+-- arguments    p_user_id; p_event_ids, the claimed user.message.received events, oldest first; p_now
+-- result       {now, member, conversation, history (the 20 messages before, oldest first), texts,
+--               agent_instances, referrers, steps_completed, onboarding_completed, first_contact}
+--              referrers: verified members whose full name occurs word for word in the newest texts;
+--              looked up by index, one probe for each run of two to four words.
+-- locks        none of its own: meaningful only under lock_member
+create or replace function turn_context(p_user_id uuid, p_event_ids uuid[], p_now timestamptz)
+returns jsonb
+language plpgsql
+stable
+set search_path = public, pg_temp
+as $$
+declare
+    v_member users%rowtype;
+    v_conversation jsonb;
+    v_texts jsonb;
+    v_message_ids uuid [];
+    v_history jsonb;
+    v_onboarding boolean;
+    v_steps jsonb := '[]';
+    v_completed boolean := false;
+    v_referrers jsonb := '[]';
+begin
+    select * into v_member from users where id = p_user_id;
+    v_onboarding := v_member.verified is not true;
+
+    select to_jsonb(c) into v_conversation
+    from conversations as c
+    where c.user_id = p_user_id and c.status = 'active'
+    order by c.created_at desc nulls last, c.id desc
+    limit 1;
+
+    select
+        jsonb_agg(
+            jsonb_build_object(
+                'event_id', e.id, 'message_id', m.id, 'content', m.content,
+                'media', coalesce(e.payload -> 'media', '[]'), 'created_at', m.created_at
+            )
+            order by e.created_at, e.id
+        ),
+        array_agg(m.id)
+    into v_texts, v_message_ids
+    from events as e
+    inner join messages as m on m.id = (e.payload ->> 'message_id')::uuid and m.user_id = p_user_id
+    where e.id = any(p_event_ids);
+
+    select jsonb_agg(to_jsonb(h) order by h.created_at, h.id)
+    into v_history
+    from (
+        select m.id, m.role, m.content, m.status, m.created_at
+        from messages as m
+        where m.user_id = p_user_id and m.id <> all(coalesce(v_message_ids, '{}'))
+        order by m.created_at desc, m.id desc
+        limit 20
+    ) as h;
+
+    if v_onboarding then
+        select
+            coalesce(
+                jsonb_agg(distinct e.payload -> 'step') filter (
+                    where e.event_type = 'user.onboarding_step.completed' and e.payload ? 'step'
+                ), '[]'
+            ),
+            coalesce(bool_or(e.event_type = 'user.onboarding_completed'), false)
+        into v_steps, v_completed
+        from events as e
+        where
+            e.aggregate_id = p_user_id
+            and e.aggregate_type = 'user'
+            and e.event_type in ('user.onboarding_step.completed', 'user.onboarding_completed');
+    end if;
+
+    -- Also when a referrer is known: a name that is repeated must be told from one that corrects it.
+    if v_onboarding then
+        with words as (
+            select w.word, row_number() over () as position
+            from (
+                select t.value ->> 'content' as content from jsonb_array_elements(v_texts) as t
+                union all
+                select h.value ->> 'content' from jsonb_array_elements(v_history) as h
+                where h.value ->> 'role' = 'user'
+            ) as s
+            cross join
+                lateral regexp_split_to_table(lower(left(s.content, 2000)), '[^[:alnum:]''’.-]+') as w (word)
+            where w.word <> ''
+            limit 1000
+        ),
+
+        runs as (
+            select
+                rtrim(word, '.') as one,
+                rtrim(lead(word, 1) over by_position, '.') as two,
+                rtrim(lead(word, 2) over by_position, '.') as three,
+                rtrim(lead(word, 3) over by_position, '.') as four
+            from words
+            window by_position as (order by position)
+        ),
+
+        names as (
+            select one || ' ' || two as name from runs
+            union
+            select one || ' ' || two || ' ' || three from runs
+            union
+            select one || ' ' || two || ' ' || three || ' ' || four from runs
+        )
+
+        select coalesce(jsonb_agg(jsonb_build_object('id', found.id, 'full_name', found.full_name)), '[]')
+        into v_referrers
+        from (
+            select
+                u.id,
+                btrim(coalesce(u.first_name, '') || ' ' || coalesce(u.last_name, '')) as full_name
+            from users as u
+            where
+                u.verified
+                and u.id <> p_user_id
+                and lower(btrim(coalesce(u.first_name, '') || ' ' || coalesce(u.last_name, '')))
+                = any(array(select n.name from names as n where n.name is not null))
+            limit 50
+        ) as found;
+    end if;
+
+    return jsonb_build_object(
+        'now', p_now,
+        'member', to_jsonb(v_member) - 'response_pattern' - 'credit_balance',
+        'conversation', v_conversation,
+        'history', coalesce(v_history, '[]'),
+        'texts', coalesce(v_texts, '[]'),
+        'agent_instances', coalesce((
+            select jsonb_agg(to_jsonb(a) order by a.created_at desc)
+            from agent_instances as a
+            where a.user_id = p_user_id and a.status = 'active'
+        ), '[]'),
+        'referrers', v_referrers,
+        'steps_completed', v_steps,
+        'onboarding_completed', v_completed,
+        'first_contact', not exists (
+            select 1 from messages as m where m.user_id = p_user_id and m.direction = 'outbound'
+        ) and not exists (
+            select 1 from message_queue as q where q.user_id = p_user_id and q.status in ('queued', 'sent')
+        )
+    );
+end;
+$$;
