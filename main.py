@@ -1,7 +1,7 @@
 """What is deployed: every function by its name, each in a module of its own under functions/.
 
-`functions-framework --target NAME --source main.py` finds a function here. Modules are imported only
-when their function is asked for, so the webhook's process never loads what only the processor needs.
+`functions-framework --target NAME --source main.py` finds a function here. Modules are imported
+only when their function is asked for, so the webhook never loads what only the processor needs.
 """
 
 from importlib import import_module

@@ -1,8 +1,8 @@
 """twilio_webhook: an inbound text.
 
 Trigger: HTTPS from Twilio, proven by signature, for every text to our number.
-Does:    records the text (sql/functions/record_inbound.sql; one message for one MessageSid, however
-         often it comes), obeys opt-out keywords, wakes the event processor. No model is called here.
+Does:    records the text (sql/functions/record_inbound.sql; one message for one MessageSid,
+         however often it comes), obeys opt-out keywords, wakes the event processor. No model is called here.
 Answers: 200 with empty TwiML; 403 to anybody but Twilio; 400 with one sentence to a call without
          its fields; 503 when nothing could be recorded, so that Twilio tries again.
 """
@@ -52,6 +52,10 @@ def twilio_webhook(request: Request) -> Response:
         pubsub.publish([answer["event_id"]])
     _log.info(
         "text",
-        extra={"outcome": answer["outcome"], "event_id": answer["event_id"], "media": len(text.media)},
+        extra={
+            "outcome": answer["outcome"],
+            "event_id": answer["event_id"],
+            "media": len(text.media),
+        },
     )
     return Response(EMPTY_TWIML, 200, mimetype="text/xml")

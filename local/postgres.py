@@ -7,6 +7,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import threading
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -120,11 +121,11 @@ class Postgres:
             before_start=partial(_clear_stale_pid_file, self.data),
         )
 
-    def wait_until_ready(self, timeout_s: float) -> None:
+    def wait_until_ready(self, timeout_s: float, is_abandoned: threading.Event) -> None:
         """Wait until a session can be opened, and let the API follow changes of the schema.
 
         Raises:
-            StartError: it does not accept sessions in time.
+            StartError: it does not accept sessions in time, or nobody waits for it any more.
         """
         deadline = time.monotonic() + timeout_s
         while True:
@@ -133,9 +134,8 @@ class Postgres:
                     session.execute(_RELOAD_API_ON_CHANGE)
                 return
             except psycopg.OperationalError as error:
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline or is_abandoned.wait(0.05):
                     raise StartError(f"PostgreSQL does not answer: {error}") from error
-                time.sleep(0.05)
 
 
 def _binaries() -> Path:

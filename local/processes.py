@@ -22,7 +22,6 @@ import psutil
 from local import guardian
 from local.state import PROJECT_ROOT, State, write_private_json
 
-_LOG_LIMIT_BYTES = 5_000_000
 _YOUNG_S = 1.0
 _RESTART_PAUSE_S = 0.5
 
@@ -92,7 +91,7 @@ class Supervisor:
         Raises:
             StartError: its command cannot be executed, or `close` was called.
         """
-        _rotate(self.log_of(program.name))
+        _set_aside(self.log_of(program.name))
         with self._lock:
             if self._is_closed:
                 raise StartError(f"{program.name} is not started: the stack is stopping.")
@@ -244,6 +243,7 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _rotate(log: Path) -> None:
-    if log.exists() and log.stat().st_size > _LOG_LIMIT_BYTES:
+def _set_aside(log: Path) -> None:
+    """Keep the log of the run before, so that this run's starts empty."""
+    if log.exists():
         log.replace(log.with_suffix(".log.1"))

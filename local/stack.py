@@ -51,6 +51,7 @@ class Stack:
         self._state = services.state
         self._began = time.monotonic()
         self._is_ready = False
+        self._is_abandoned = threading.Event()
         self._writing = threading.Lock()
         write_private_json(self._state.addresses, as_object(services.description))
         self._supervisor = Supervisor(self._state, on_change=self._describe)
@@ -71,8 +72,12 @@ class Stack:
                 self._supervisor.start(services.function(name))
                 # A path that functions-framework answers itself, without running the function.
                 parts.append(side_by_side.submit(self._wait_for, name, "/robots.txt"))
-            for part in as_completed(parts):
-                part.result()
+            try:
+                for part in as_completed(parts):
+                    part.result()
+            except StartError:
+                self._is_abandoned.set()
+                raise
         # They call the functions, so the functions come first.
         if services.description["database_url"] and "event_processor" in services.functions:
             self._supervisor.start(services.relay())
@@ -85,6 +90,7 @@ class Stack:
 
     def stop(self) -> None:
         """End everything; what calls others ends before what is called."""
+        self._is_abandoned.set()
         with self._writing:
             self._is_ready = False
             self._state.stack_file.unlink(missing_ok=True)
@@ -97,7 +103,7 @@ class Stack:
             return
         postgres.prepare()
         self._supervisor.start(postgres.program())
-        postgres.wait_until_ready(_START_TIMEOUT_S)
+        postgres.wait_until_ready(_START_TIMEOUT_S, self._is_abandoned)
         self._report("postgres")
         migrated = subprocess.run(
             [sys.executable, "-m", "sql.migrate", postgres.url],
@@ -119,9 +125,8 @@ class Stack:
         while not _answers(url):
             if self._supervisor.deaths_of(name) >= _DEATHS_BEFORE_GIVING_UP:
                 raise StartError(self._blame(name, "ends as soon as it starts"))
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or self._is_abandoned.wait(0.05):
                 raise StartError(self._blame(name, "does not answer"))
-            time.sleep(0.05)
         self._report(name)
 
     def _blame(self, name: str, problem: str) -> str:

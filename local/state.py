@@ -10,8 +10,9 @@ from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
-# A Unix socket's path holds 107 bytes on Linux and 103 on macOS; file names in it take up to 20.
-_LONGEST_SOCKET_DIR = 80
+# A Unix socket's path holds 107 bytes on Linux and 103 on macOS; the longest in this directory is
+# message_orchestrator/gunicorn.ctl.
+_LONGEST_SOCKET_DIR = 65
 
 
 @dataclass(frozen=True, slots=True)

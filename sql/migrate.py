@@ -17,6 +17,7 @@ import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+ROOT: Final = Path(__file__).parent
 FOLDERS: Final = ("schema", "functions", "policies")
 
 # One migration at a time per database; the number means nothing but "migrations of this project".
@@ -38,12 +39,12 @@ class DatabaseUrlError(Exception):
     """The URL is missing or wrong, or nothing answers there. Never quotes the URL."""
 
 
-def sql_files(root: Path = Path(__file__).parent) -> list[Path]:
+def sql_files(root: Path = ROOT) -> list[Path]:
     """Every file to apply, in order."""
     return [path for folder in FOLDERS for path in sorted((root / folder).glob("*.sql"))]
 
 
-def migrate(database_url: str, report: Callable[[str], None] = print) -> None:
+def migrate(database_url: str, report: Callable[[str], None] = print, root: Path = ROOT) -> None:
     """Bring the database at `database_url` up to date.
 
     `report` gets one line per file and one per remark that a file makes.
@@ -52,7 +53,7 @@ def migrate(database_url: str, report: Callable[[str], None] = print) -> None:
     with _connect(database_url) as connection:
         notices: list[str] = []
         connection.add_notice_handler(lambda diagnostic: _keep_ours(diagnostic, notices))
-        for path in sql_files():
+        for path in sql_files(root):
             notices.clear()
             _apply(connection, path, notices)
             report(f"{path.parent.name}/{path.name}")
@@ -74,9 +75,9 @@ def _connect(database_url: str) -> psycopg.Connection:
         parts = conninfo_to_dict(database_url)
     except psycopg.ProgrammingError:
         raise unreadable from None
-    place = [str(parts.get(name) or "") for name in ("host", "port", "dbname", "user")]
-    if any("@" in value for value in place) or not place[1].replace(",", "").isdigit() | (
-        not place[1]
+    ports = str(parts.get("port") or "0").split(",")
+    if not all(port.isdigit() for port in ports) or any(
+        "@" in str(parts.get(name) or "") for name in ("host", "dbname")
     ):
         raise unreadable
     conninfo = make_conninfo(database_url, connect_timeout=CONNECT_TIMEOUT_S)

@@ -22,7 +22,7 @@ def codes(*texts: str, shown: str = "", only_media: bool = False) -> list[str]:
         "I can't say when, a person decides that. Where do you work?",
         "Dr. No? Fine by me: 3.5 stars, e.g. on a good day, at J. P. Morgan Inc. in St. Louis.",
         "It costs 5 < 6 - fine\n(or so)",
-        "你好，请问你叫什么名字？",
+        "你好 请问你叫什么名字",
     ],
 )
 def test_ordinary_sentences_pass(words: str) -> None:

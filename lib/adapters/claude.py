@@ -6,6 +6,7 @@ JSON, so that thinking blocks and their signatures go back exactly as they came.
 """
 
 import json
+import logging
 import time
 from datetime import UTC, date, datetime
 from typing import Any
@@ -16,6 +17,10 @@ from pydantic import BaseModel, Field
 
 from lib.core.model import JSON, ModelCall, ModelRejected, ModelReply, ModelUnavailable
 from lib.core.prices import BACKGROUND_MODEL, CONVERSATION_MODEL, price_of
+from lib.core.settings import ModelSettings, as_url, load
+
+# At debug level the SDK logs whole requests: what members wrote would reach the logs.
+logging.getLogger("anthropic").setLevel(logging.WARNING)
 
 #: Seconds to reach the service; waiting for its answer has the rest of the turn.
 CONNECT_TIMEOUT_S = 5.0
@@ -108,6 +113,20 @@ class ClaudeModel:
                 if size > MAX_ANSWER_BYTES:
                     break  # cut short it is no JSON, hence unusable
             return b"".join(chunks), response.request_id
+
+
+def connect() -> ClaudeModel:
+    """Claude as the environment names it.
+
+    Raises:
+        SettingsError: a variable is missing or malformed.
+        UnknownModelError: a configured model has no price.
+    """
+    settings = load(ModelSettings)
+    base_url = settings.anthropic_base_url
+    return ClaudeModel(
+        settings.anthropic_api_key.get_secret_value(), as_url(base_url) if base_url else None
+    )
 
 
 def _reply(model: str, body: bytes, request_id: str | None, started: float) -> ModelReply:

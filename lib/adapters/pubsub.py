@@ -46,7 +46,8 @@ def publish(event_ids: Iterable[str]) -> None:
 
     try:
         futures = [
-            _publisher().publish(topic, json.dumps({"event_id": i}).encode(), event_id=i) for i in ids
+            _publisher().publish(topic, json.dumps({"event_id": i}).encode(), event_id=i)
+            for i in ids
         ]
         for future in futures:
             future.result(timeout=PUBLISH_TIMEOUT_S)

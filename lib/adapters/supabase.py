@@ -15,7 +15,13 @@ import httpx
 from postgrest.exceptions import APIError
 from pydantic import BaseModel
 from supabase import ClientOptions, create_client
-from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
 from lib.core import clock, log
 from lib.core.model import JSON
@@ -65,7 +71,9 @@ class Database:
             DatabaseUnavailable: after four tries over about two seconds.
             DatabaseRefused: the call itself is wrong.
         """
-        body = {f"p_{name}": _plain(value) for name, value in arguments.items() if value is not None}
+        body = {
+            f"p_{name}": _plain(value) for name, value in arguments.items() if value is not None
+        }
         moved = clock.moved_now()
         if moved is not None:
             body["p_now"] = moved.isoformat()
@@ -98,13 +106,16 @@ class Database:
             raise _TryAgain(function) from error
         except APIError as error:
             # PostgREST's codes of its own: PGRST0xx is a lost or slow connection to the database;
-            # 53xxx, 57xxx and 08xxx are the server's (resources, shutdown, statement timeout, connection).
+            # 08xxx, 40xxx, 53xxx and 57xxx are the server's (connection, rollback, resources,
+            # shutdown and statement timeout).
             code = str(error.code or "")
             if code in {"500", "502", "503", "504", "520"} or code.startswith(
                 ("PGRST00", "53", "57", "08", "40")
             ):
                 raise _TryAgain(function) from error
-            raise DatabaseRefused(f"{function} was refused with code {code or 'unknown'}") from error
+            raise DatabaseRefused(
+                f"{function} was refused with code {code or 'unknown'}"
+            ) from error
         if not isinstance(data, dict):
             raise DatabaseRefused(f"{function} did not answer with an object")
         if data.get("outcome") == "retry":

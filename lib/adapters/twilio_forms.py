@@ -1,4 +1,4 @@
-"""Twilio's webhook calls: proven by signature, parsed into what we need, or refused in one sentence."""
+"""Twilio's webhook calls: proven by signature, parsed, or refused in one sentence."""
 
 import re
 from dataclasses import dataclass, field

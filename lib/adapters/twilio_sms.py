@@ -22,8 +22,8 @@ CONNECT_TIMEOUT_S = 3.0
 LISTING_LIMIT = 200
 
 #: Twilio's errors that speak about this recipient or this text and will not pass: bad number, not
-#: reachable, opted out (21610), landline, not permitted region, empty or over-long body. Anything
-#: else that Twilio refuses (credentials, account, sender, rate) is ours to mend, and the text waits.
+#: reachable, opted out (21610), landline, region not permitted, empty or over-long body. Anything
+#: else that Twilio refuses (credentials, account, sender, rate) is ours to mend: the text waits.
 FINAL_CODES = frozenset(
     {21211, 21214, 21217, 21265, 21408, 21602, 21610, 21612, 21614, 21617, 21619, 21635}
 )
@@ -122,7 +122,13 @@ class Sms:
         except requests.exceptions.ConnectionError as error:
             # Refused or unresolved means that nothing was sent; a connection lost later does not.
             return NotTaken("connect") if _never_connected(error) else Unknown("connection")
-        except (requests.exceptions.RequestException, TwilioException, ValueError, KeyError, TypeError):
+        except (
+            requests.exceptions.RequestException,
+            TwilioException,
+            ValueError,
+            KeyError,
+            TypeError,
+        ):
             return Unknown("answer")
         if not message.sid:
             return Unknown("answer")
@@ -179,4 +185,8 @@ class Sms:
 
 def _never_connected(error: requests.exceptions.ConnectionError) -> bool:
     reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return type(reason).__name__ in {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"}
+    return type(reason).__name__ in {
+        "NewConnectionError",
+        "NameResolutionError",
+        "ConnectTimeoutError",
+    }

@@ -144,13 +144,10 @@ class Desk:
             self.completed = True  # it must not depend on the model remembering to say so
         member_id = self._turn.member.id
         for step in onboarding.STEPS:
-            if self.profile.done(step) and not (
-                self._before.done(step) or step in self._turn.steps_completed
-            ):
-                value = self._referral.value if step == "referrer" else self.profile.value_of(step)
+            if self.profile.done(step) and not self._before.done(step):
                 work.emit(
                     "user.onboarding_step.completed",
-                    OnboardingStepCompleted(step=step, value=value),
+                    OnboardingStepCompleted(step=step, value=self._value(step)),
                     aggregate_id=member_id,
                     audit_only=True,
                     id=derived_id(member_id, f"onboarding_step:{step}"),
@@ -177,6 +174,19 @@ class Desk:
             **({"email_verified": False} if self._verified_another_address() else {}),
             **({"expertise": list(profile.expertise)} if profile.expertise else {}),
         }
+
+    def _value(self, step: Step) -> str:
+        """What an operator reads in the event of a completed step."""
+        profile = self.profile
+        match step:
+            case "referrer":
+                return self._referral.value
+            case "name":
+                return f"{profile.first_name} {profile.last_name}"
+            case "company_title":
+                return f"{profile.company}, {profile.title}"
+            case "email":
+                return profile.email or ""
 
     def _verified_another_address(self) -> bool:
         return self._before.email_verified and not self.profile.email_verified

@@ -64,8 +64,8 @@ def local_time(turn: Turn) -> str:
 
 
 def _card(card: JSON) -> str:
-    # < and > can occur in values only: as \u escapes they stay JSON and cannot end the element.
-    data = json.dumps(card, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e")
+    # < can occur in values only: as an escape it stays JSON and cannot end the element.
+    data = json.dumps(card, ensure_ascii=False).replace("<", "\\u003c")
     return f"<member>\n{data}\n</member>"
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from lib.agents.loop import Prompt
-from lib.agents.tools import Desk
+from lib.agents.tools import DeskT
 from lib.core.ids import derived_id
 from lib.core.model import JSON
 from lib.domain import voice
@@ -27,7 +27,7 @@ def deciding(turn: Turn, agent_type: str) -> Iterator[UnitOfWork]:
         raise DecisionFailed(work) from error
 
 
-def instance_of(turn: Turn, work: UnitOfWork, prompt: Prompt[Desk]) -> UUID:
+def instance_of(turn: Turn, work: UnitOfWork, prompt: Prompt[DeskT]) -> UUID:
     """The member's active instance of this agent; the first turn makes it, a new prompt marks it.
 
     Its id comes from the turn's source, not from the member: after a hand-over there and back, a

@@ -16,7 +16,7 @@ from typing import Generic
 from uuid import UUID
 
 from lib.agents import context
-from lib.agents.tools import Desk, Toolbox
+from lib.agents.tools import DeskT, Toolbox
 from lib.core.model import JSON, Complete, ModelCall, ModelError, ModelReply, ModelUnavailable
 from lib.core.prices import CONVERSATION_MODEL
 from lib.domain import voice
@@ -33,14 +33,14 @@ MIN_CALL_S = 1.0
 
 
 @dataclass(frozen=True)
-class Prompt(Generic[Desk]):
+class Prompt(Generic[DeskT]):
     """What never changes between turns of an agent: its instructions and its tools.
 
     It is the cached prefix of every request, so it must be the same bytes each time.
     """
 
     agent_type: str
-    toolbox: Toolbox[Desk] = field(default_factory=Toolbox)
+    toolbox: Toolbox[DeskT] = field(default_factory=Toolbox)
     model: str = CONVERSATION_MODEL
 
     @cached_property
@@ -64,13 +64,13 @@ class Prompt(Generic[Desk]):
 
 
 @dataclass
-class Exchange(Generic[Desk]):
+class Exchange(Generic[DeskT]):
     """One turn's conversation with the model. `deadline` is in seconds of time.monotonic()."""
 
-    prompt: Prompt[Desk]
+    prompt: Prompt[DeskT]
     turn: Turn
     work: UnitOfWork
-    desk: Desk
+    desk: DeskT
     complete: Complete
     deadline: float
     instance_id: UUID | None

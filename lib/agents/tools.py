@@ -24,21 +24,21 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lib.core.model import JSON
 
-Desk = TypeVar("Desk")
+DeskT = TypeVar("DeskT")
 
 
 class ToolError(Exception):
     """A tool was used in a way that cannot work; one clear sentence for the model."""
 
 
-class Tool(BaseModel, Generic[Desk]):
+class Tool(BaseModel, Generic[DeskT]):
     """The arguments of one tool. The class's docstring is what the model reads about it."""
 
     model_config = ConfigDict(extra="forbid")
 
     tool_name: ClassVar[str]
 
-    def effect(self, desk: Desk) -> JSON:
+    def effect(self, desk: DeskT) -> JSON:
         """Do it, and say what came of it.
 
         Raises:
@@ -47,10 +47,10 @@ class Tool(BaseModel, Generic[Desk]):
         raise NotImplementedError
 
 
-class Toolbox(Generic[Desk]):
+class Toolbox(Generic[DeskT]):
     """The tools of one agent: what the model is told of them, and using them."""
 
-    def __init__(self, *tools: type[Tool[Desk]]) -> None:
+    def __init__(self, *tools: type[Tool[DeskT]]) -> None:
         self._tools = {tool.tool_name: tool for tool in tools}
 
     @property
@@ -64,12 +64,12 @@ class Toolbox(Generic[Desk]):
             {
                 "name": name,
                 "description": " ".join((getdoc(tool) or "").split()),
-                "input_schema": _plain_schema(tool.model_json_schema()),
+                "input_schema": _plain_schema(tool.model_json_schema() | {"description": ""}),
             }
             for name, tool in self._tools.items()
         ]
 
-    def run(self, use: JSON, desk: Desk) -> JSON:
+    def run(self, use: JSON, desk: DeskT) -> JSON:
         """Carry out a `tool_use` block; the answer is its `tool_result` block, also on failure."""
         try:
             content = json.dumps(self._run(use, desk), ensure_ascii=False)
@@ -79,7 +79,7 @@ class Toolbox(Generic[Desk]):
         result = {"type": "tool_result", "tool_use_id": use["id"], "content": content}
         return result | ({"is_error": True} if failed else {})
 
-    def _run(self, use: JSON, desk: Desk) -> JSON:
+    def _run(self, use: JSON, desk: DeskT) -> JSON:
         tool = self._tools.get(str(use.get("name")))
         if tool is None:
             raise ToolError("There is no tool of that name.")
@@ -108,7 +108,7 @@ def _plain_schema(schema: Any) -> Any:
         if key == "properties"
         else _plain_schema(item)
         for key, item in schema.items()
-        if key not in ("title", "default")
+        if item != "" and key not in ("title", "default")
     }
     alternatives = [a for a in plain.get("anyOf", []) if a != {"type": "null"}]
     if len(alternatives) == 1:

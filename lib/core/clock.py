@@ -17,7 +17,10 @@ def local_offset() -> timedelta:
 
 
 def moved_now() -> datetime | None:
-    """The time to pass to SQL functions as `p_now` (UTC); None, which is normal, lets the database's count."""
+    """The time to pass to SQL functions as `p_now` (UTC).
+
+    None, which is normal, lets the database's own clock count.
+    """
     offset = local_offset()
     return datetime.now(UTC) + offset if offset else None
 

@@ -16,7 +16,7 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as one line of JSON with `severity`, `message` and the record's extra fields."""
+    """A record as one line of JSON: `severity`, `message` and the record's extra fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {

@@ -61,4 +61,4 @@ class ModelUnavailable(ModelError):
 
 
 class ModelRejected(ModelError):
-    """The service refused our request (400, 401, 403, 404, 413): our fault, counted as an attempt."""
+    """The service refused our request (400, 401, 403, 404, 413): our fault, and counted."""

@@ -93,5 +93,3 @@ def as_url(url: HttpUrl) -> str:
     """A URL as its owner wrote it, without the slash that validation appends to a bare host."""
     text = str(url)
     return text.rstrip("/") if url.path == "/" else text
-
-

@@ -1,4 +1,4 @@
-"""Rules about texts that need no model: cleaning, keywords, fixed answers (behaviour.md, "Opt-out")."""
+"""Rules about texts that need no model: cleaning, keywords, fixed answers."""
 
 import re
 from typing import Literal
@@ -33,7 +33,7 @@ HELP_TEXT = (
 def keyword(text: str) -> Keyword | None:
     """What a whole text, trimmed and in any case, asks for as a keyword; None for an ordinary text.
 
-    *yes* counts as a keyword only for a member who has opted out; that is decided where it is known.
+    *yes* is one only for a member who has opted out; that is decided where it is known.
     """
     return _KEYWORDS.get(text.strip().upper())
 

@@ -82,16 +82,6 @@ class Profile:
         """The steps still open, in the order in which they are asked for."""
         return [step for step in STEPS if not self.done(step)]
 
-    def value_of(self, step: Step) -> str:
-        """What an operator reads in the step's event; the referrer's is not part of a profile."""
-        values = {
-            "referrer": "",
-            "name": f"{self.first_name} {self.last_name}",
-            "company_title": f"{self.company}, {self.title}",
-            "email": self.email or "",
-        }
-        return values[step]
-
     def pass_over_referrer(self, before: "Profile", *, asked: bool) -> "Profile":
         """The referrer question is over once it was asked and something else was answered instead.
 

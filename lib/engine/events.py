@@ -58,7 +58,7 @@ class OnboardingCompleted(Payload):
 
 @dataclass(frozen=True)
 class EventType:
-    """One row of the registry. `audit_only` types are recorded for people and context, not handled."""
+    """One row of the registry; `audit_only` types are recorded to be read, not handled."""
 
     payload: type[Payload]
     producers: tuple[str, ...]

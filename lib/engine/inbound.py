@@ -1,4 +1,4 @@
-"""Recording an inbound text, the same way for the webhook and for the sweeper that finds missed ones."""
+"""Recording an inbound text: the same for the webhook and for the sweeper that finds missed ones."""
 
 from dataclasses import dataclass, field
 from uuid import UUID

@@ -35,7 +35,7 @@ class Outbox:
         self._sms = sms
 
     def send_for(self, user_ids: Iterable[str]) -> int:
-        """Send what is due for these members, part after part of a sequence; returns texts claimed."""
+        """Send what is due for these members, part after part; returns how many were claimed."""
         claimed = 0
         for user_id in user_ids:
             for _ in range(_MEMBER_TEXTS):
@@ -46,7 +46,10 @@ class Outbox:
         return claimed
 
     def send_due(self, until: float) -> int:
-        """Send what is due for anybody until `until` (time.monotonic() seconds); returns texts claimed."""
+        """Send what is due for anybody; returns how many texts were claimed.
+
+        No new batch is begun after `until` (time.monotonic() seconds).
+        """
         claimed = 0
         while time.monotonic() < until:
             started = time.monotonic()

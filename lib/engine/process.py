@@ -88,9 +88,7 @@ class Processor:
         started = time.monotonic()
         deadline = started + DECIDE_S
         token = uuid4()
-        answer = self._database.call(
-            "claim_event", event_id=event_id, token=token, lease_s=LEASE_S
-        )
+        answer = self._database.call("claim_event", event_id=event_id, token=token, lease_s=LEASE_S)
         asked_again = False
         conflicts = 0
         while True:
@@ -125,7 +123,7 @@ class Processor:
                 return self._failed(claim, work, error, started)
             match commit["outcome"]:
                 case "applied":
-                    self._publish([i for i in commit["emitted"]])
+                    self._publish(commit["emitted"])
                     self._line(event_id, "applied", started, claim, decide_s=round(decided_in, 3))
                     self._outbox.send_for(commit["texts_due"])
                     return "applied", commit["more"]
@@ -179,7 +177,9 @@ class Processor:
             kind = "dependency"
         elif isinstance(cause, MalformedEvent):
             kind = "permanent"
-        said = str(cause) if isinstance(cause, MalformedEvent | CommitRefused) else log.describe(cause)
+        said = (
+            str(cause) if isinstance(cause, MalformedEvent | CommitRefused) else log.describe(cause)
+        )
         answer = self._database.call(
             "fail_event",
             event_ids=claim.event_ids,

@@ -1,4 +1,4 @@
-"""The unit of work: everything one decision wants changed, applied in one transaction or not at all.
+"""The unit of work: all that one decision wants changed, applied in one transaction or not at all.
 
 `decide` fills it, `commit_work` (sql/functions/commit_work.sql) applies it. Nothing is written
 before; a crash leaves nothing. Ids come from the source's id and a running number, so deciding
@@ -44,23 +44,28 @@ class UnitOfWork:
         self._ordinal += 1
         return derived_id(self.source, self._ordinal)
 
-    def insert(self, table: str, row: Mapping[str, Any], *, id: UUID | None = None) -> UUID:  # noqa: A002
+    def insert(self, table: str, row: Mapping[str, Any], *, id: UUID | None = None) -> UUID:
         """Insert `row`; an existing row with this id is left as it is. Returns the row's id."""
         row_id = id or self.next_id()
         self._change("insert", table, {"row": {"id": row_id, **row}})
         return row_id
 
     def update(
-        self, table: str, id: UUID, values: Mapping[str, Any], *, expect: Mapping[str, Any]  # noqa: A002
+        self,
+        table: str,
+        id: UUID,
+        values: Mapping[str, Any],
+        *,
+        expect: Mapping[str, Any],
     ) -> None:
-        """Set columns of one row, if it still has the `expect`ed values; else the commit is *conflict*."""
+        """Set columns of one row if it has the `expect`ed values; else the commit is *conflict*."""
         self._change("update", table, {"id": id, "set": dict(values), "expect": dict(expect)})
 
-    def add(self, table: str, id: UUID, **deltas: int) -> None:  # noqa: A002
+    def add(self, table: str, id: UUID, **deltas: int) -> None:
         """Add to integer columns (null counts as 0): commutes with everyone else's."""
         self._change("add", table, {"id": id, "add": deltas})
 
-    def append(self, table: str, id: UUID, **values: Sequence[Any]) -> None:  # noqa: A002
+    def append(self, table: str, id: UUID, **values: Sequence[Any]) -> None:
         """Append elements to array or jsonb-list columns (null counts as empty)."""
         self._change("append", table, {"id": id, "append": {k: list(v) for k, v in values.items()}})
 
@@ -72,7 +77,7 @@ class UnitOfWork:
         aggregate_id: UUID,
         aggregate_type: str = "user",
         audit_only: bool = False,
-        id: UUID | None = None,  # noqa: A002
+        id: UUID | None = None,
     ) -> UUID:
         """Emit an event; an audit-only one needs no handler and is stored as processed."""
         return self.insert(
@@ -161,7 +166,10 @@ class UnitOfWork:
                     "cost_usd": call.cost_usd,
                     "latency_ms": call.latency_ms,
                     "input_data": (input_data or {})
-                    | {"cache_read": call.cache_read_tokens, "cache_write": call.cache_write_tokens},
+                    | {
+                        "cache_read": call.cache_read_tokens,
+                        "cache_write": call.cache_write_tokens,
+                    },
                     "output_data": (output_data or {})
                     | {"stop_reason": call.stop_reason, "request_id": call.request_id},
                     "error": call.error,

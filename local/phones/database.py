@@ -31,7 +31,9 @@ select jsonb_build_object(
     when e.metadata ? 'lease' then 'running'
     when e.metadata ? 'retry_at' then 'retry'
     else 'open' end,
-  'note', coalesce(left(e.metadata #>> '{dead,error}', 200), e.metadata ->> 'retry_at'),
+  'note', coalesce(left(e.metadata #>> '{dead,error}', 200),
+    case when e.processed is not true and not e.metadata ? 'lease'
+      then e.metadata ->> 'retry_at' end),
   'attempt', e.metadata -> 'attempt',
   'detail', left(jsonb_pretty(e.payload), 1500))
 from recent e

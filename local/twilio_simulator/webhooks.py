@@ -20,6 +20,7 @@ _log = logging.getLogger("local.twilio_simulator")
 #: How long Twilio waits for a webhook's answer, seconds.
 TIMEOUT_S = 15.0
 _MAX_WAIT_S = 5.0
+_AT_ONCE = 64
 
 
 class Background:
@@ -54,9 +55,11 @@ class Webhooks:
         """`retries` and `first_wait_s` (seconds, doubling) hold unless a URL overrides them."""
         self._validator = RequestValidator(auth_token)
         self._retries, self._first_wait_s = retries, first_wait_s
+        # A queue of our own: the client's pool takes time quadratic in what waits for it.
+        self._turn = asyncio.Semaphore(_AT_ONCE)
         self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(TIMEOUT_S, pool=None),
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
+            limits=httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE),
             headers={"User-Agent": "TwilioProxy/1.1", "Accept": "*/*"},
             trust_env=False,
         )
@@ -82,7 +85,8 @@ class Webhooks:
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, _MAX_WAIT_S)
             try:
-                answer = await self._http.post(target, data=form, headers=headers)
+                async with self._turn:
+                    answer = await self._http.post(target, data=form, headers=headers)
             except httpx.TransportError as error:
                 outcome = type(error).__name__
             else:

@@ -29,8 +29,8 @@ begin
         exception
             when internal_error then null;
             when insufficient_privilege then
-                raise notice 'The role service_role does not bypass row-level security and % may not change that; '
-                    'the functions will see no rows.', current_user;
+                raise notice 'The role service_role does not bypass row-level security and % may not '
+                    'change that; the functions will see no rows.', current_user;
         end;
     end if;
 end;
@@ -52,7 +52,8 @@ begin
             raise notice 'The extension uuid-ossp was missing and has been installed.';
         exception
             when feature_not_supported or undefined_file or insufficient_privilege then
-                raise notice 'The extension uuid-ossp cannot be installed here; uuid_generate_v4() is supplied instead.';
+                raise notice 'The extension uuid-ossp cannot be installed here; uuid_generate_v4() is '
+                    'supplied instead.';
         end;
     end if;
 end;

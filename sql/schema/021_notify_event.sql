@@ -31,7 +31,9 @@ begin
         execute format('drop trigger %I on events', v_trigger);
         raise notice 'events: the trigger % was replaced by notify_event.', v_trigger;
     end loop;
-    if not exists (select 1 from pg_trigger where tgrelid = 'events'::regclass and tgname = 'notify_event') then
+    if not exists (
+        select 1 from pg_trigger where tgrelid = 'events'::regclass and tgname = 'notify_event'
+    ) then
         create trigger notify_event
         after insert on events
         for each row when (new.processed is not true)

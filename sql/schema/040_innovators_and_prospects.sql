@@ -1,5 +1,8 @@
 -- Solution providers, the people they want to meet, and what was looked up about such people.
 
+-- Supabase keeps uuid_generate_v4() in the schema extensions.
+set search_path = public, extensions;
+
 create table if not exists innovators (
     id uuid primary key default gen_random_uuid(),
     user_id uuid not null unique references users (id),

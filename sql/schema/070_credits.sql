@@ -50,7 +50,8 @@ begin
         for each row execute function keep_credit_events();
     end if;
     if not exists (
-        select 1 from pg_trigger where tgrelid = 'credit_events'::regclass and tgname = 'keep_credit_events_all'
+        select 1 from pg_trigger
+        where tgrelid = 'credit_events'::regclass and tgname = 'keep_credit_events_all'
     ) then
         create trigger keep_credit_events_all
         before truncate on credit_events

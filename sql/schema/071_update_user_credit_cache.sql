@@ -53,7 +53,10 @@ begin
             t.tgname,
             p.proname,
             -- tgtype 5: after insert, for each row.
-            (p.proname = 'update_user_credit_cache' and (t.tgname <> 'update_user_credit_cache' or t.tgtype <> 5))
+            (
+                p.proname = 'update_user_credit_cache'
+                and (t.tgname <> 'update_user_credit_cache' or t.tgtype <> 5)
+            )
             or p.prosrc ~* 'refresh\s+materialized\s+view' as is_replaced
         from pg_trigger as t
         inner join pg_proc as p on p.oid = t.tgfoid
@@ -65,7 +68,8 @@ begin
     loop
         if v_trigger.is_replaced then
             execute format('drop trigger %I on credit_events', v_trigger.tgname);
-            raise notice 'credit_events: the trigger % was replaced by update_user_credit_cache.', v_trigger.tgname;
+            raise notice 'credit_events: the trigger % was replaced by update_user_credit_cache.',
+                v_trigger.tgname;
         elsif v_trigger.proname <> 'update_user_credit_cache' then
             raise notice 'credit_events: the trigger %, which calls %, is not ours and was left; '
                 'make sure that it does not move balances too.', v_trigger.tgname, v_trigger.proname;
@@ -98,7 +102,8 @@ begin
                 raise notice 'user_credit_balances: something depends on the old materialized view; '
                     'it is kept as user_credit_balances_replaced and no longer refreshed.';
         end;
-        raise notice 'user_credit_balances: the materialized view was replaced by a view that is always exact.';
+        raise notice 'user_credit_balances: the materialized view was replaced by a view that is always '
+            'exact.';
     end if;
 end;
 $$;

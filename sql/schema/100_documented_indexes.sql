@@ -47,7 +47,10 @@ begin
             ),
             ('intro_opportunities_innovator_id_idx', 'intro_opportunities', '{innovator_id}', false),
             ('community_requests_status_expires_at_idx', 'community_requests', '{status,expires_at}', false),
-            ('community_requests_requesting_user_id_idx', 'community_requests', '{requesting_user_id}', false),
+            (
+                'community_requests_requesting_user_id_idx', 'community_requests',
+                '{requesting_user_id}', false
+            ),
             ('community_responses_request_id_idx', 'community_responses', '{request_id}', false),
             ('community_responses_user_id_idx', 'community_responses', '{user_id}', false),
             ('community_responses_status_idx', 'community_responses', '{status}', false),
@@ -63,9 +66,15 @@ begin
                 'linkedin_research_prospects_linkedin_url_idx', 'linkedin_research_prospects',
                 '{linkedin_url}', false
             ),
-            ('linkedin_research_prospects_name_company_idx', 'linkedin_research_prospects', '{name,company}', false),
+            (
+                'linkedin_research_prospects_name_company_idx', 'linkedin_research_prospects',
+                '{name,company}', false
+            ),
             ('agent_instances_agent_type_status_idx', 'agent_instances', '{agent_type,status}', false),
-            ('agent_actions_log_agent_type_created_at_idx', 'agent_actions_log', '{agent_type,created_at}', false),
+            (
+                'agent_actions_log_agent_type_created_at_idx', 'agent_actions_log',
+                '{agent_type,created_at}', false
+            ),
             ('agent_actions_log_user_id_idx', 'agent_actions_log', '{user_id}', false),
             ('agent_actions_log_action_type_idx', 'agent_actions_log', '{action_type}', false)
         ) as w (index_name, table_name, key_columns, is_unique)

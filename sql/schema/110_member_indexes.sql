@@ -67,7 +67,8 @@ begin
     where verified;
 exception
     when program_limit_exceeded then
-        raise notice 'users: some names are too long for an index; finding a referrer by name will be slower.';
+        raise notice 'users: some names are too long for an index; finding a referrer by name will be '
+            'slower.';
 end;
 $$;
 

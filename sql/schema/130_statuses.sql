@@ -35,7 +35,8 @@ begin
         execute format('select count(*) from %I where status <> all ($1)', v_rule.table_name)
         into v_rows using v_rule.statuses;
         if v_rows > 0 then
-            raise notice '%: % rows have a status other than %; they were left as they are and the check was not added.',
+            raise notice '%: % rows have a status other than %; they were left as they are and the check was '
+                'not added.',
                 v_rule.table_name, v_rows, array_to_string(v_rule.statuses, ', ');
         else
             v_statements := v_statements || format(

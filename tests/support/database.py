@@ -2,7 +2,8 @@
 
 One server per test session and version, on a Unix socket, without durability; one migrated template
 per server; a fresh copy of it per test. `database` is a URL on the version that the project ships
-with; `any_database` runs the test on every version found.
+with; `any_database` runs the test on every version found; `shared_database` does so without a copy
+of its own, for tests that only read.
 
     def test_something(database: str) -> None:
         with psycopg.connect(database) as connection: ...
@@ -28,6 +29,7 @@ from psycopg import sql
 from sql.migrate import migrate
 
 START_TIMEOUT_S = 30
+ROOM_BYTES = 4 * 2**30
 SHIPPED = "18"
 
 
@@ -59,7 +61,7 @@ class Server:
 
     def __init__(self, version: str) -> None:
         binaries = installations()[version]
-        self._folder = Path(tempfile.mkdtemp(prefix="yp-pg-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="yp-pg-", dir=_fast_folder()))
         self._numbers = itertools.count(1)
         self._user = None
         if os.geteuid() == 0:
@@ -153,6 +155,16 @@ class Server:
                 time.sleep(0.02)
 
 
+def _fast_folder() -> str | None:
+    """Shared memory where there is plenty: a database is hundreds of files to copy."""
+    memory = Path("/dev/shm")  # noqa: S108
+    try:
+        roomy = shutil.disk_usage(memory).free > ROOM_BYTES and os.access(memory, os.W_OK)
+    except OSError:
+        return None
+    return str(memory) if roomy else None
+
+
 def _reachable(binaries: Path, folder: Path) -> Path:
     """Binaries that another user can run: a copy when they lie below somebody's private folder."""
     if all(parent.stat().st_mode & 0o001 for parent in (binaries, *binaries.parents)):
@@ -202,6 +214,12 @@ def servers() -> Iterator[Servers]:
 def version(request: pytest.FixtureRequest) -> str:
     """Each major version of PostgreSQL that is here."""
     return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def shared_database(servers: Servers, version: str) -> Iterator[str]:
+    """The URL of one migrated database per version, for tests that leave no trace in it."""
+    yield from _fresh(servers, version, servers.template(version))
 
 
 @pytest.fixture

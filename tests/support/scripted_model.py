@@ -1,6 +1,7 @@
-"""A model that says what a test tells it to, behind the port that deciding uses, and turns to decide.
+"""A model that says what a test tells it to, and turns to decide.
 
-Nothing of ours is replaced: `Complete` is the port, Claude's adapter is tested over HTTP.
+Nothing of ours is replaced: `Complete` is the port that deciding uses. Claude's adapter is tested
+over HTTP.
 """
 
 import copy

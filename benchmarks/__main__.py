@@ -1,0 +1,31 @@
+"""`make bench`: every measurement, one after another, on this machine."""
+
+import os
+import platform
+
+from benchmarks import imports, texts
+from tests.support.stack import running_stack
+
+
+def main() -> None:
+    """Run all of them and print what they find."""
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    with running_stack({"LOG_LEVEL": "INFO", "SIM_DELIVERY_MS": "400"}) as stack:
+        texts.measure(stack)
+        twilio, supabase = stack.description["twilio"], stack.description["supabase"]
+        functions = stack.description["functions"]
+        environment = {
+            "SUPABASE_URL": supabase["url"],
+            "SUPABASE_SERVICE_ROLE_KEY": supabase["key"],
+            "TWILIO_ACCOUNT_SID": twilio["account_sid"],
+            "TWILIO_AUTH_TOKEN": twilio["auth_token"],
+            "TWILIO_NUMBER": twilio["number"],
+            "TWILIO_WEBHOOK_URL": functions["twilio_webhook"],
+            "TWILIO_STATUS_URL": functions["twilio_status"],
+            "ANTHROPIC_API_KEY": "simulator",
+        }
+    imports.measure(environment)
+
+
+if __name__ == "__main__":
+    main()
