@@ -5,7 +5,8 @@ Trigger: Pub/Sub push (raw, or a CloudEvent through Eventarc), authenticated by 
 Reads:   the event and its context, under the member's lease (sql/functions/claim_event.sql).
 Commits: the handler's unit of work (sql/functions/commit_work.sql), then sends what it queued.
 Answers: 200 whenever the outcome is recorded or needs no record; 503 when nothing could be
-         recorded, so that Pub/Sub tries again; 400 to a body that names no event (Pub/Sub dead-letters it).
+         recorded, so that Pub/Sub tries again; 400 to a body that names no event, which Pub/Sub
+         in the end dead-letters.
 """
 
 from flask import Request, Response, jsonify

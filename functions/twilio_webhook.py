@@ -2,7 +2,8 @@
 
 Trigger: HTTPS from Twilio, proven by signature, for every text to our number.
 Does:    records the text (sql/functions/record_inbound.sql; one message for one MessageSid,
-         however often it comes), obeys opt-out keywords, wakes the event processor. No model is called here.
+         however often it comes), obeys opt-out keywords, wakes the event processor. No model is
+         called here.
 Answers: 200 with empty TwiML; 403 to anybody but Twilio; 400 with one sentence to a call without
          its fields; 503 when nothing could be recorded, so that Twilio tries again.
 """

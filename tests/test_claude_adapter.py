@@ -73,7 +73,7 @@ class Service:
                     except OSError:
                         return  # the client had enough
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            def log_message(self, format: str, *args: Any) -> None:
                 """Say nothing: the lines would be noise between test results."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -278,7 +278,8 @@ def test_the_simulator_answers_a_member_as_the_concierge(simulated: ClaudeModel)
 def test_a_picture_alone_is_answered_honestly(simulated: ClaudeModel) -> None:
     picture = {"content": "", "media": [{"url": "https://x", "content_type": "image/png"}]}
     work = bouncer.decide(turn(picture, **known_to("bouncer")), simulated.complete, soon())
-    assert "cannot open" in said(work)[0]
+    assert "can't open" in said(work)[0]
+    assert len(work.calls) == 1
 
 
 def test_a_rewrite_is_taken_by_the_simulator_too(

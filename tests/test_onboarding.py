@@ -51,7 +51,7 @@ def test_what_is_no_name_is_not_taken(value: str) -> None:
 
 
 def test_a_company_is_not_guessed_from_an_address() -> None:
-    own = OwnWords(["write to jane@acme.com or https://www.acme.com/jane"])
+    own = OwnWords(["write to jane@acme.com, jane@acme or https://www.acme.com/jane"])
     with pytest.raises(NotTakenError):
         onboarding.organisation("Acme", own)
     assert onboarding.organisation("Acme", OwnWords(["I run acme"])) == "Acme"

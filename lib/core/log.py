@@ -28,7 +28,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0]:
             line["error"] = describe(record.exc_info[1])
             line["stack"] = [
-                f"{f.filename.rsplit('/', 2)[-2]}/{f.filename.rsplit('/', 1)[-1]}:{f.lineno} {f.name}"
+                f"{'/'.join(f.filename.split('/')[-2:])}:{f.lineno} {f.name}"
                 for f in traceback.extract_tb(record.exc_info[2])[-12:]
             ]
         return json.dumps(line, default=str)

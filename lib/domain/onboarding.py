@@ -39,7 +39,8 @@ _EMAIL = re.compile(
 _LINKEDIN = re.compile(
     r"(?:https?://)?(?:[a-z]{2,3}\.)?linkedin\.com/in/([\w%.~-]*[\w%~])", re.IGNORECASE
 )
-_URL = re.compile(r"https?://\S+|www\.\S+|\S*linkedin\.com/\S*", re.IGNORECASE)
+#: Anything meant as an e-mail address (also a wrong one) or a URL.
+_ADDRESS = re.compile(r"\S+@\S+|https?://\S+|www\.\S+|\S*linkedin\.com/\S*", re.IGNORECASE)
 _NOBODY = r"(?:nobody|no one|no-one|noone|none)\b"
 _SAYS_NOBODY = re.compile(rf"\b(?:{_NOBODY}|myself\b|on my own\b)")
 #: What a model passes for "nobody": such a word, perhaps with more after it, or a bare refusal.
@@ -98,7 +99,7 @@ class OwnWords:
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._text = _fold("\n".join(texts))
-        self._words = set(_WORD.findall(_URL.sub(" ", _EMAIL.sub(" ", self._text))))
+        self._words = set(_WORD.findall(_ADDRESS.sub(" ", self._text)))
 
     def contain(self, value: str) -> bool:
         """Whether every word of `value` was written by the member, in any case."""

@@ -1,4 +1,4 @@
-"""Recording an inbound text: the same for the webhook and for the sweeper that finds missed ones."""
+"""Recording an inbound text: the same for the webhook and for what the sweeper finds."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
