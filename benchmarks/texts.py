@@ -6,6 +6,7 @@ answers at once, so this is the system's own share. Round trips are the calls of
 PostgreSQL counts them (pg_stat_user_functions).
 """
 
+import contextlib
 import json
 import statistics
 import threading
@@ -62,6 +63,11 @@ class Arrivals:
             return self._times[number][count - 1]
 
     def _listen(self) -> None:
+        # It ends when the stack does; an answer that never came shows in `wait`.
+        with contextlib.suppress(httpx.TransportError):
+            self._follow()
+
+    def _follow(self) -> None:
         seen: set[str] = set()
         with httpx.stream("GET", f"{self._base_url}/_sim/stream", timeout=600) as stream:
             self.ready.set()

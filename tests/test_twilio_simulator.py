@@ -5,10 +5,11 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +50,37 @@ def client_of(simulator: Simulator, timeout_s: float = 10) -> Client:
     return client
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as running:
-        yield running
+@pytest.fixture(scope="module")
+def webhook_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, webhook_port: int) -> Iterator[Simulator]:
+    webhook = f"http://127.0.0.1:{webhook_port}/twilio_webhook"
+    given = variables(tmp_path_factory.mktemp("twilio"), webhook)
+    with Simulator("local.twilio_simulator", given) as simulator:
+        yield simulator
 
 
 @pytest.fixture
-def simulator(tmp_path: Path, receiver: Receiver) -> Iterator[Simulator]:
-    given = variables(tmp_path, f"{receiver.url}/twilio_webhook")
-    with Simulator("local.twilio_simulator", given) as running:
-        yield running
+def receiver(webhook_port: int) -> Iterator[Receiver]:
+    with Receiver(webhook_port) as receiving:
+        yield receiving
+        # What is still under way must not arrive in the next test.
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def simulator(running: Simulator, receiver: Receiver) -> Simulator:
+    assert receiver.calls == []
+    running.control(reset=True, wipe=True)
+    clock_of(running).unlink(missing_ok=True)
+    return running
+
+
+def clock_of(simulator: Simulator) -> Path:
+    return Path(simulator.variables["LOCAL_CLOCK_FILE"])
 
 
 @pytest.fixture
@@ -86,8 +107,13 @@ def phones(simulator: Simulator, **params: Any) -> list[dict[str, Any]]:
 
 
 def rest(simulator: Simulator, path: str = "", **params: Any) -> Any:
-    url = f"{simulator.url}/2010-04-01/Accounts/{ACCOUNT}/Messages{path}.json"
-    return httpx.get(url, params=params, auth=(ACCOUNT, TOKEN), trust_env=False).json()
+    with http_client(simulator) as http:
+        return http.get(f"Messages{path}.json", params=params).json()
+
+
+def http_client(simulator: Simulator) -> httpx.Client:
+    url = f"{simulator.url}/2010-04-01/Accounts/{ACCOUNT}"
+    return httpx.Client(base_url=url, auth=(ACCOUNT, TOKEN), trust_env=False)
 
 
 def wait_for_status(client: Client, sid: str, status: str) -> Any:
@@ -223,11 +249,9 @@ def test_a_listing_is_newest_first_filtered_and_paged(client: Client) -> None:
     assert len(client.messages.list(limit=5)) == 5
 
 
-def test_a_listing_can_be_limited_to_dates(
-    simulator: Simulator, client: Client, tmp_path: Path
-) -> None:
+def test_a_listing_can_be_limited_to_dates(simulator: Simulator, client: Client) -> None:
     wait_for_status(client, send(client, "today").sid, "delivered")
-    (tmp_path / "clock").write_text(str(3 * 86_400))
+    clock_of(simulator).write_text(str(3 * 86_400))
     wait_for_status(client, send(client, "in three days").sid, "delivered")
     later = datetime.now(UTC) + timedelta(days=1)
 
@@ -258,8 +282,7 @@ def test_listing_stays_fast_at_100000_messages(tmp_path: Path, receiver: Receive
             " (select i, strftime('%s') - 200000 + i as s from n)",
             (OURS,),
         )
-    with simulator:
-        started = time.monotonic()
+    with simulator, http_client(simulator) as http:
         for params in (
             {"To": PHONE},
             {"To": OURS, "From": "+12125559999"},
@@ -267,9 +290,15 @@ def test_listing_stays_fast_at_100000_messages(tmp_path: Path, receiver: Receive
             {"To": OURS, "From": "+12120000007", "PageSize": "5"},
             {"PageSize": "20"},
         ):
-            rest(simulator, **params)
-        # Five listings; reading all 100,000 rows for one of them takes longer than this.
-        assert time.monotonic() - started < 0.25
+            listing = partial(http.get, "Messages.json", params=params)
+            # The best of a few, so that a busy machine does not matter.
+            assert min(_seconds(listing) for _ in range(8)) < 0.015
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
 
 
 # Faults
@@ -532,10 +561,15 @@ def test_without_its_keywords_twilio_neither_answers_nor_blocks(
 # Watching
 
 
+def seq_of(simulator: Simulator) -> int:
+    return int(httpx.get(f"{simulator.url}/_sim/messages", trust_env=False).json()["seq"])
+
+
 def test_the_stream_tells_every_change_once_and_in_order(
     simulator: Simulator, client: Client
 ) -> None:
     seen: list[dict[str, Any]] = []
+    start = seq_of(simulator)
     connected = threading.Event()
 
     def watch() -> None:
@@ -556,7 +590,7 @@ def test_the_stream_tells_every_change_once_and_in_order(
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(lambda n: send(client, f"{n}"), range(20)))
     watcher.join(20)
-    assert [change["seq"] for change in seen] == list(range(1, 62))
+    assert [change["seq"] for change in seen] == list(range(start + 1, start + 62))
     for body in map(str, range(20)):
         statuses = [change["status"] for change in seen if change["body"] == body]
         assert statuses == ["queued", "sent", "delivered"]
@@ -565,8 +599,9 @@ def test_the_stream_tells_every_change_once_and_in_order(
 def test_a_stream_resumed_by_its_last_id_misses_nothing(
     simulator: Simulator, client: Client
 ) -> None:
+    created = seq_of(simulator) + 1
     wait_for_status(client, send(client).sid, "delivered")
-    for query, headers in (("?after=1", {}), ("", {"Last-Event-ID": "1"})):
+    for query, headers in ((f"?after={created}", {}), ("", {"Last-Event-ID": f"{created}"})):
         statuses = []
         url = f"{simulator.url}/_sim/stream{query}"
         with httpx.stream("GET", url, headers=headers, trust_env=False) as answer:
@@ -582,13 +617,13 @@ def test_messages_after_a_seq_are_those_that_changed_since(
     simulator: Simulator, client: Client
 ) -> None:
     wait_for_status(client, send(client, "first").sid, "delivered")
-    url = f"{simulator.url}/_sim/messages"
-    seq = httpx.get(url, trust_env=False).json()["seq"]
+    seq = seq_of(simulator)
     assert phones(simulator, after=seq) == []
     text(simulator, "second", "+12125550177")
     assert [message["body"] for message in phones(simulator, after=seq)] == ["second"]
     assert [message["body"] for message in phones(simulator, number=PHONE)] == ["first"]
-    limited = httpx.get(url, params={"limit": 1}, trust_env=False).json()
+    url = f"{simulator.url}/_sim/messages?limit=1"
+    limited = httpx.get(url, trust_env=False).json()
     assert (limited["messages"][0]["body"], limited["seq"]) == ("first", seq)
 
 

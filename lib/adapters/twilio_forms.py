@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from lib.adapters.twilio_signature import signature_is_valid
 from lib.core.model import JSON
-from lib.core.settings import TwilioSettings, as_url
+from lib.core.settings import TwilioSettings
 
 #: Bytes; a text of 1,600 characters with ten pictures stays far below.
 MAX_FORM = 256 * 1024
@@ -55,7 +55,7 @@ def read_text(
     Raises:
         BadCall: 405, 413, 403 or 400, changing nothing.
     """
-    form = _form(settings, as_url(settings.twilio_webhook_url), method, query, body, signature)
+    form = _form(settings, settings.twilio_webhook_url, method, query, body, signature)
     sid = _sid(form)
     sender = _field(form, "From")
     if not _PHONE.match(sender):
@@ -84,7 +84,7 @@ def read_receipt(
     Raises:
         BadCall: 405, 413, 403 or 400, changing nothing.
     """
-    form = _form(settings, as_url(settings.twilio_status_url), method, query, body, signature)
+    form = _form(settings, settings.twilio_status_url, method, query, body, signature)
     status = _field(form, "MessageStatus").lower()
     if not _STATUS.match(status):
         raise BadCall(400, "MessageStatus is not a status.")

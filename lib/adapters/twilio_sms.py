@@ -108,7 +108,7 @@ class Sms:
             message = self._client.messages.create(
                 to=to,
                 body=body,
-                status_callback=f"{as_url(self._settings.twilio_status_url)}?m={message_id}",
+                status_callback=f"{self._settings.twilio_status_url}?m={message_id}",
                 **sender,
             )
         except TwilioRestException as error:

@@ -4,7 +4,7 @@ from lib.agents import bouncer, concierge
 from lib.agents.routing import agent_for
 from lib.core.model import Complete
 from lib.domain import messaging
-from lib.engine.process import Claim, Decide
+from lib.engine.process import Claim, Decide, MalformedEvent
 from lib.engine.turn import Member, Turn
 from lib.engine.work import UnitOfWork
 
@@ -26,8 +26,15 @@ def handlers(complete: Complete, *, answer_help: bool) -> dict[str, Decide]:
 def decide_turn(
     claim: Claim, complete: Complete, deadline: float, *, answer_help: bool
 ) -> UnitOfWork:
-    """One turn: the member's agent answers the new texts; HELP is answered by rule, without it."""
+    """One turn: the member's agent answers the new texts; HELP is answered by rule, without it.
+
+    Raises:
+        MalformedEvent: there is no text to answer.
+        DecisionFailed: the agent could not decide.
+    """
     context = claim.context or {}
+    if not context.get("texts"):
+        raise MalformedEvent("the event names no text of its member")
     agent = agent_for(Member.model_validate(context["member"]))
     instances = [a for a in context["agent_instances"] if a["agent_type"] == agent]
     helps = [t for t in context["texts"] if messaging.keyword(t["content"]) == "help"]

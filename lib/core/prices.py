@@ -39,12 +39,13 @@ class Price:
         self, *, uncached_tokens: int, output_tokens: int, cache_read: int, cache_write: int
     ) -> float:
         """What one call cost, in US dollars; the four counts do not overlap."""
-        return (
+        dollars = (
             uncached_tokens * self.input
             + output_tokens * self.output
             + cache_read * self.cache_read
             + cache_write * self.cache_write
         ) / _MILLION
+        return round(dollars, 9)  # a token's price is a multiple of this; floats are not
 
 
 PRICES = (

@@ -25,7 +25,11 @@ class SupabaseSettings(BaseSettings):
 
 
 class TwilioSettings(BaseSettings):
-    """The Twilio account. `twilio_*_url` are the public URLs that signatures are made over."""
+    """The Twilio account.
+
+    `twilio_webhook_url` and `twilio_status_url` are the public addresses of our webhooks, exactly
+    as Twilio calls them: signatures are made over them, so they are kept as they are written.
+    """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -33,8 +37,8 @@ class TwilioSettings(BaseSettings):
     twilio_auth_token: SecretStr
     twilio_number: str = Field(pattern=r"^\+[1-9][0-9]{6,14}$")
     twilio_messaging_service_sid: str | None = Field(default=None, pattern=r"^MG[0-9a-fA-F]{32}$")
-    twilio_webhook_url: HttpUrl
-    twilio_status_url: HttpUrl
+    twilio_webhook_url: str = Field(pattern=r"^https?://[^\s#]+$")
+    twilio_status_url: str = Field(pattern=r"^https?://[^\s#?]+$")
     #: Twilio itself answers STOP, START and HELP on most numbers; then we keep quiet.
     twilio_handles_keywords: bool = True
     #: Another address for Twilio's API: the local simulator's.

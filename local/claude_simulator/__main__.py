@@ -23,9 +23,8 @@ def main() -> None:
         host="127.0.0.1",
         port=settings.port,
         log_level="warning",
-        # Its lines would hold nothing of use.
         access_log=False,
-        # Streams never end by themselves.
+        # A call that was asked to hang must not hold up the end.
         timeout_graceful_shutdown=1,
     )
 

@@ -68,7 +68,8 @@ class Api:
         raw = await request.body()
         try:
             body = json.loads(raw)
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            json.dumps(body, ensure_ascii=False).encode()  # a lone surrogate is no JSON text
+        except (UnicodeError, json.JSONDecodeError, RecursionError) as error:
             raise invalid("The request body is not valid JSON.") from error
         if not isinstance(body, dict):
             raise invalid("The request body must be a JSON object.")

@@ -195,11 +195,12 @@ class _Speech:
             return "Thanks."
         if facts:
             return "Got it."
-        if self.reading.refused:
-            return "That's fine." if self._asked_only("referrer") else "I need it to go on."
         greeted = any(set(re.findall(r"\w+", body.casefold())) & GREETING for body in self._words)
         if self.turn.last_said is None:
             return "Hi, I take applications for Yachtparty by text."
+        if self.reading.refused:
+            passed_over = _asked_for(self.turn) == "referrer"
+            return "That's fine." if passed_over else "I can't go on without it."
         return "Hi." if greeted and not self.reading.questions else ""
 
     def _side(self) -> str:
@@ -227,9 +228,6 @@ class _Speech:
         """Whether something known before is different now."""
         before = self.turn.card.get("known") or {}
         return any(before.get(name) for name in self.reading.facts if name != "expertise")
-
-    def _asked_only(self, step: str) -> bool:
-        return _asked_for(self.turn) == step
 
     @property
     def _words(self) -> list[str]:

@@ -36,9 +36,9 @@ class Saying(BaseModel):
 class Orders(BaseModel):
     """The body of `POST /_sim/control`."""
 
-    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid")
 
-    fail: str | None = None
+    fail: str | int | None = None
     times: Annotated[int, Field(ge=0)] = 1
     rates: dict[str, float] | None = None
     seed: int = 0
@@ -77,7 +77,7 @@ class Control:
             self.delay_s, self.hang_s = 0.0, self.default_hang_s
         try:
             if "fail" in orders.model_fields_set:
-                self.faults.plan(orders.fail, orders.times)
+                self.faults.plan(None if orders.fail is None else str(orders.fail), orders.times)
             if orders.rates is not None:
                 self.faults.plan_rates(orders.rates, orders.seed)
         except ValueError as error:

@@ -382,7 +382,8 @@ class _Reader:
                 named = company(self.text, span.start, span.end)
                 if named is not None:
                     self.found["company"] = self.text.use(named)
-        if "first_name" not in self.found and not self.known.get("first_name"):
+        asked = self.expected == "company_title"
+        if not asked and "first_name" not in self.found and not self.known.get("first_name"):
             before = [span for span in self.text.clauses() if span.end <= at]
             if before and len(self.text.words(before[-1])) in (2, 3):
                 person = self.text.person_at(before[-1].start)

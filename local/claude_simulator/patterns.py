@@ -3,9 +3,9 @@
 import re
 
 EMAIL = re.compile(
-    r"(?:(?:my|the|work|business|company|"
-    r"office|new|best|is|at|and|it's|e-?mail"
-    r"|email address|address)[\s:]+)*(?<![\w.+-])(?P<v>[a-z0-9][\w.+%-]*@(?:[a-z0-9-]+\.)+[a-z]{2,63})\b",
+    r"(?:(?:my|the|work|business|company|office|new|best|is|at|and|it's|e-?mail|email address"
+    r"|address)[\s:]+)*"
+    r"(?<![\w.+-])(?P<v>[a-z0-9][\w.+%-]*@(?:[a-z0-9-]+\.)+[a-z]{2,63})\b",
     re.IGNORECASE,
 )
 LINKEDIN = re.compile(

@@ -20,7 +20,8 @@ _CLAUSE = re.compile(
     re.IGNORECASE,
 )
 _FULL_STOP = re.compile(
-    r"(?<!\b(?:inc|ltd|mrs))(?<!\bcorp)(?<!\bprof)(?<!\b(?:co|mr|ms|dr|st|jr|sr))(?<!\b\w)\.(?=\s|$)",
+    r"(?<!\b(?:inc|ltd|mrs))(?<!\bcorp)(?<!\bprof)(?<!\b(?:co|mr|ms|dr|st|jr|sr))(?<!\b\w)\.(?=\s|$)"
+    r"|(?:(?<=\b(?:inc|ltd))|(?<=\bcorp)|(?<=\bco))\.(?=\s+(?-i:[A-Z]))",
     re.IGNORECASE,
 )
 _ABBREVIATED = re.compile(r"\b(?:inc|ltd|corp|co|jr|sr|[^\W\d_])$", re.IGNORECASE)

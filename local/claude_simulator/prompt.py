@@ -13,7 +13,7 @@ from typing import Any
 JSON = dict[str, Any]
 
 _AGENT = re.compile(r"You are the (bouncer|concierge) of Yachtparty\b")
-_TURN = re.compile(r"<member>\s*(\{.*\})\s*</member>\s*<texts>(.*)</texts>", re.DOTALL)
+_TURN = re.compile(r"<member>\s*(\{.*\})\s*</member>\s*<texts>(.*)</texts>(.*)", re.DOTALL)
 _TEXT = re.compile(r'<text(?: media="(\d+)")?>(.*?)</text>', re.DOTALL)
 
 
@@ -72,6 +72,9 @@ def read_turn(request: JSON) -> Turn | None:
         return None
     if agent is None or not isinstance(card, dict):
         return None
+    # Words of ours after the texts: an answer was refused and only its wording is asked for again.
+    later = [text_of(m["content"]) for m in messages[index + 1 :] if m["role"] == "user"]
+    rewrite = bool("".join([found[3], *later]).strip())
     choice = (request.get("tool_choice") or {}).get("type")
     return Turn(
         agent=agent[1],
@@ -80,7 +83,11 @@ def read_turn(request: JSON) -> Turn | None:
             NewText(html.unescape(body), int(media or 0)) for media, body in _TEXT.findall(found[2])
         ],
         last_said=_last_said(messages[:index]),
-        tools=frozenset(tool["name"] for tool in (request.get("tools") or []) if choice != "none"),
+        tools=frozenset(
+            ()
+            if rewrite or choice == "none"
+            else [tool["name"] for tool in request.get("tools") or []]
+        ),
         calls=_calls(messages[index + 1 :]),
     )
 

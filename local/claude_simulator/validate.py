@@ -71,7 +71,7 @@ def check(request: JSON) -> None:
     for name in ("model", "max_tokens", "messages"):
         if name not in request:
             raise invalid(f"{name}: Field required")
-    if request["model"] not in MODELS:
+    if not isinstance(request["model"], str) or request["model"] not in MODELS:
         raise invalid(f"model: {request['model']}")
     if not _whole(request["max_tokens"]) or request["max_tokens"] < 1:
         raise invalid("max_tokens: Input should be a valid integer greater than or equal to 1")
@@ -141,7 +141,7 @@ def _check_options(request: JSON, tools: set[str]) -> None:
     if config is not None:
         if not isinstance(config, dict) or set(config) - {"effort", "format"}:
             raise invalid("output_config: Extra inputs are not permitted")
-        if config.get("effort") not in _EFFORTS | {None}:
+        if str(config.get("effort", "low")) not in _EFFORTS:
             raise invalid(f"output_config.effort: Input should be one of {sorted(_EFFORTS)}")
 
 

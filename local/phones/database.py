@@ -35,6 +35,8 @@ select jsonb_build_object(
     case when e.processed is not true and not e.metadata ? 'lease'
       then e.metadata ->> 'retry_at' end),
   'attempt', e.metadata -> 'attempt',
+  'brief', left(
+    coalesce(e.payload ->> 'step', e.payload ->> 'status', e.payload ->> 'keyword'), 60),
   'detail', left(jsonb_pretty(e.payload), 1500))
 from recent e
 left join users u on e.aggregate_type = 'user' and u.id = e.aggregate_id

@@ -34,14 +34,12 @@ FIRST_PICTURE_S = 2.0
 RETRY_S = 1.0
 #: The simulator's stream says at least every 15 s that it is alive.
 SILENCE_S = 40.0
-MAX_PHONES = 64
+MAX_PHONES = 50
 MAX_MESSAGES_PER_PHONE = 50
 #: The simulator's latest changes that a page starts from; a text makes about four.
 MAX_CHANGES = 4000
 #: A change number that is never reached.
 NEVER = 2**53
-#: Rows remembered in order to tell what changed; the queries return fewer than 200.
-MAX_ROWS = 1000
 
 HTTP_TIMEOUT = httpx.Timeout(10, connect=2)
 #: What "away" looks like: no connection, an answer that is not what was agreed, a lost connection.
@@ -87,7 +85,7 @@ class Hub:
 
     def _forget(self) -> None:
         self._threads: OrderedDict[str, OrderedDict[str, Json]] = OrderedDict()
-        self._rows: OrderedDict[str, Json] = OrderedDict()
+        self._rows: dict[str, Json] = {}
         self._members: dict[str, Json] = {}
         self._faults: dict[str, Json | None] = {}
         self._clock: Json | None = None
@@ -131,7 +129,7 @@ class Hub:
             "health": self._health,
             "faults": self._faults,
             "messages": [m for thread in self._threads.values() for m in thread.values()],
-            "rows": sorted(self._rows.values(), key=lambda row: int(row["order"]))[-200:],
+            "rows": list(self._rows.values()),
             "members": list(self._members.values()),
         }
 
@@ -187,9 +185,14 @@ class Hub:
         if self._config.twilio_url is None:
             for message in await read_messages(connection, self._config.number):
                 self._text(message)
-        for row in await read_rows(connection):
+        rows = {str(row["id"]): row for row in await read_rows(connection)}
+        for row_id in self._rows.keys() - rows.keys():
+            # No longer among the newest: what was known of it would only grow stale.
+            del self._rows[row_id]
+            self._publish("rows", row_id, {"id": row_id, "gone": True})
+        for row in rows.values():
             self._row(row)
-        for member in await read_members(connection, list(self._threads)[-50:]):
+        for member in await read_members(connection, list(self._threads)):
             if self._members.get(member["phone"]) != member:
                 self._members[member["phone"]] = member
                 self._publish("members", member["phone"], member)
@@ -292,8 +295,6 @@ class Hub:
             self._order += 1
         shown = {**row, "order": self._order if known is None else known["order"]}
         self._rows[row["id"]] = shown
-        while len(self._rows) > MAX_ROWS:
-            self._rows.popitem(last=False)
         self._publish("rows", row["id"], shown)
 
     def _report(self, part: str, *, healthy: bool) -> None:

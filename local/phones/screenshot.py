@@ -123,6 +123,7 @@ def main() -> int:
             for number, texts in STORY.items():
                 for text in texts:
                     text_and_wait(page, number, text)
+            page.evaluate("document.activeElement.blur()")
             page.wait_for_timeout(1500)  # lets the last rows of the pipeline arrive
             page.screenshot(path=options.out)
     except Error as error:

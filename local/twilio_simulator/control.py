@@ -42,9 +42,9 @@ class Misfortune(BaseModel):
 class Orders(BaseModel):
     """The body of `POST /_sim/control`."""
 
-    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid")
 
-    fail: str | None = None
+    fail: str | int | None = None
     times: Annotated[int, Field(ge=0)] = 1
     rates: dict[str, float] | None = None
     seed: int = 0
@@ -106,7 +106,7 @@ class Control:
             self.deliver, self.error_code, self.deliver_times = None, None, 0
         try:
             if "fail" in given:
-                self.faults.plan(orders.fail, orders.times)
+                self.faults.plan(None if orders.fail is None else str(orders.fail), orders.times)
             if orders.rates is not None:
                 self.faults.plan_rates(orders.rates, orders.seed)
         except ValueError as error:

@@ -42,6 +42,9 @@ create index if not exists messages_to on messages (auto, to_number, created_at,
 create index if not exists messages_from on messages (auto, from_number, created_at, id, sent_at);
 create index if not exists messages_between
     on messages (auto, to_number, from_number, created_at, id, sent_at);
+create index if not exists messages_sent on messages (auto, sent_at);
+create index if not exists messages_sent_to on messages (auto, to_number, sent_at);
+create index if not exists messages_sent_from on messages (auto, from_number, sent_at);
 create index if not exists messages_unfinished on messages (status)
     where status in ('accepted', 'queued', 'sending', 'sent') or webhook_due = 1;
 create table if not exists changes (
@@ -182,12 +185,16 @@ class Store:
             if value is not None:
                 clauses.append(clause)
                 values.append(value)
+        # A "+" keeps SQLite from walking back through time where few rows are recent enough.
+        at, row = ("created_at", "id") if query.sent_from is None else ("+created_at", "+id")
         if after_sid is not None:
-            clauses.append("(created_at, id) < (select created_at, id from messages where sid = ?)")
+            clauses.append(
+                f"({at}, {row}) < (select created_at, id from messages where sid = ?)"  # noqa: S608
+            )
             values.append(after_sid)
         where = " and ".join(clauses)
         return self._select(
-            f"where {where} order by created_at desc, id desc limit ? offset ?",
+            f"where {where} order by {at} desc, {row} desc limit ? offset ?",
             (*values, limit, 0 if after_sid is not None else skip),
         )
 
@@ -230,9 +237,10 @@ class Store:
         ]
 
     def seq(self) -> int:
-        """The number of the latest change; 0 before the first."""
-        (latest,) = self._db.execute("select coalesce(max(seq), 0) from changes").fetchone()
-        return int(latest)
+        """The number of the latest change, wiped ones included; 0 before the first."""
+        found = self._db.execute("select seq from sqlite_sequence where name = 'changes'")
+        latest = found.fetchone()
+        return 0 if latest is None else int(latest[0])
 
     async def wait(self, seq: int, timeout_s: float) -> bool:
         """Wait for a change after `seq`; False when none came in time."""

@@ -22,7 +22,16 @@ declare
     v_conversation_id uuid;
 begin
     select * into v_text from message_queue where id = p_id for update;
-    if not found or v_text.status <> 'queued' then
+    if not found then
+        return false;
+    end if;
+    if v_text.status = 'sent' and jsonb_strip_nulls(as_object(p_details)) <> '{}' then
+        -- A callback was faster than the API's answer, which alone knows the details.
+        update message_queue
+        set message_data = as_object(message_data) || jsonb_strip_nulls(as_object(p_details))
+        where id = p_id and exists (select 1 from messages as m where m.id = p_id and m.twilio_message_sid = p_sid);
+    end if;
+    if v_text.status <> 'queued' then
         return false;
     end if;
     select c.id into v_conversation_id

@@ -35,6 +35,7 @@ declare
     c_max_texts constant integer := 20;
     v_event events%rowtype;
     v_turn boolean;
+    v_readable boolean;
     v_ids uuid [];
     v_alone boolean := false;
     v_dead uuid [];
@@ -143,7 +144,12 @@ begin
             and (e.id = p_event_id or (e.aggregate_id = v_event.aggregate_id and e.aggregate_type = 'user'));
         select bool_or(as_object(e.metadata) ? 'alone') into v_alone from events as e where e.id = any(v_ids);
     else
-        if v_turn then
+        v_readable := v_turn and exists (
+            select 1
+            from messages as m
+            where m.id = as_uuid(as_object(v_event.payload) ->> 'message_id') and m.user_id = v_event.aggregate_id
+        );
+        if v_readable then
             select array_agg(o.id order by o.created_at, o.id)
             into v_ids
             from (
@@ -154,6 +160,11 @@ begin
                     and e.aggregate_type = 'user'
                     and e.event_type = 'user.message.received'
                     and e.processed is not true
+                    and exists (
+                        select 1
+                        from messages as m
+                        where m.id = as_uuid(as_object(e.payload) ->> 'message_id') and m.user_id = e.aggregate_id
+                    )
                     and (
                         coalesce((as_object(e.metadata) ->> 'attempt')::integer, 0) < 2
                         or coalesce(as_time(as_object(e.metadata) ->> 'retry_at') <= v_now, true)
@@ -175,7 +186,9 @@ begin
                 where e.id = any(v_ids) and coalesce((as_object(e.metadata) ->> 'attempt')::integer, 0) < 2;
             end if;
         else
+            -- An event without its text is nobody's neighbour either: it dies alone.
             v_ids := array[p_event_id];
+            v_alone := v_turn;
         end if;
         update events
         set

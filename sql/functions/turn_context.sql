@@ -43,7 +43,7 @@ begin
         array_agg(m.id)
     into v_texts, v_message_ids
     from events as e
-    inner join messages as m on m.id = (e.payload ->> 'message_id')::uuid and m.user_id = p_user_id
+    inner join messages as m on m.id = as_uuid(e.payload ->> 'message_id') and m.user_id = p_user_id
     where e.id = any(p_event_ids);
 
     select jsonb_agg(to_jsonb(h) order by h.created_at, h.id)

@@ -86,7 +86,7 @@ export class PhoneView {
     // Nothing to measure before the phone is on the page; one line then.
     box.style.height = box.scrollHeight ? `${Math.min(box.scrollHeight + 2, 112)}px` : "";
     const size = segments(box.value);
-    count.textContent = size.count > 1 || size.left < 40 ? `${size.left} / ${size.count}` : "";
+    count.textContent = size.count > 1 || size.left < 40 ? `${size.left}/${size.count}` : "";
     count.title = `${size.count} SMS, ${size.left} characters left in the last one`;
     send.disabled = !box.value && !this.picture;
   }

@@ -6,7 +6,7 @@ const KINDS = { event: "Events", call: "LLM calls", queue: "Queue", task: "Tasks
 const STAGES = [
   ["text", "Texts", "Texts in, as Twilio got them"],
   ["event", "Events", "Rows of the events table that wait or run"],
-  ["call", "Agents", "Calls of the language model"],
+  ["call", "Model", "Calls of the language model"],
   ["queue", "Queue", "Replies that wait or are being sent"],
   ["sent", "Delivered", "Replies that reached a phone"],
 ];
@@ -113,7 +113,7 @@ export class Pipeline {
     const latency = median(calls.map((row) => row.latency_ms).filter((ms) => ms !== null));
     const figures = [
       ["Reply", reply === null ? "–" : span(reply), "Median, from a text to its reply being handed to Twilio"],
-      ["Model", latency === null ? "–" : span(latency), "Median latency of the LLM calls shown"],
+      ["Latency", latency === null ? "–" : span(latency), "Median latency of the LLM calls shown"],
       ["Tokens", compact(sum("tokens_in") + sum("tokens_out")), "Tokens in and out of the LLM calls shown"],
       ["Cost", money(sum("cost_usd")), "Cost of the LLM calls shown, US dollars"],
     ];
@@ -190,7 +190,7 @@ function title(row) {
 
 function about(row) {
   const parts = {
-    event: () => [row.agent && `by ${words(row.agent)}`, row.attempt > 1 && `attempt ${row.attempt}`],
+    event: () => [words(row.brief), row.agent && `by ${words(row.agent)}`, row.attempt > 1 && `attempt ${row.attempt}`],
     call: () => [
       row.tokens_in !== null && `${compact(row.tokens_in)} → ${compact(row.tokens_out ?? 0)} tokens`,
       row.cost_usd !== null && money(Number(row.cost_usd)),

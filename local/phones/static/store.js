@@ -6,7 +6,7 @@ const KEY = "yachtparty.phones";
 const FIRST_PHONES = 3;
 export const MAX_DERIVED = 6;
 const MAX_PER_PHONE = 60;
-const MAX_ROWS = 200;
+const MAX_OTHERS = 64;
 
 export class Store {
   constructor() {
@@ -111,15 +111,16 @@ export class Store {
       this.threads.delete(message.phone); // to the end: newest last
       this.threads.set(message.phone, thread);
     }
-    for (const row of update.rows ?? []) this.rows.set(row.id, { ...row, time: Date.parse(row.at) });
-    if (this.rows.size > 2 * MAX_ROWS) {
-      this.rows = new Map(this.newestRows().map((row) => [row.id, row]));
+    this.others().slice(MAX_OTHERS).forEach((number) => this.threads.delete(number));
+    for (const row of update.rows ?? []) {
+      if (row.gone) this.rows.delete(row.id);
+      else this.rows.set(row.id, { ...row, time: Date.parse(row.at) });
     }
     for (const member of update.members ?? []) this.members.set(member.phone, member);
   }
 
   newestRows() {
-    return [...this.rows.values()].sort((a, b) => b.order - a.order).slice(0, MAX_ROWS);
+    return [...this.rows.values()].sort((a, b) => b.order - a.order);
   }
 
   messages(number) {
