@@ -20,12 +20,14 @@ from typing import Any
 import httpx
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from local.clock import MovableClock
 from local.description import Description
+from local.phones.guard import SameMachineOnly
 from local.schedules import Schedule, Scheduler
 from local.state import State
 
@@ -82,7 +84,8 @@ def create_app(description: Description, clock: MovableClock) -> Starlette:
     ]
     if description["phones"] and description["database_url"]:
         routes.append(Mount("/", app=_page(description, description["database_url"])))
-    return Starlette(routes=routes, lifespan=lifespan)
+    # Any site open in the same browser could otherwise move the clock or run schedules.
+    return Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(SameMachineOnly)])
 
 
 def _page(description: Description, database_url: str) -> Starlette:

@@ -108,7 +108,16 @@ def _form(
     full = url + (f"?{query.decode('ascii', 'replace')}" if query else "")
     token = settings.twilio_auth_token.get_secret_value()
     try:
-        pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=200)
+        # Latin-1 there and back: parse_qsl takes text, and the signature is over bytes.
+        pairs = [
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in parse_qsl(
+                body.decode("latin-1"),
+                keep_blank_values=True,
+                max_num_fields=200,
+                encoding="latin-1",
+            )
+        ]
     except ValueError:
         raise BadCall(400, "The form has too many fields.") from None
     if not signature_is_valid(full, pairs, signature, token):

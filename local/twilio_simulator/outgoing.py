@@ -33,21 +33,26 @@ class Outgoing:
 
     async def _deliver(self, message: Message) -> None:
         status, error_code = self._control.take_ending()
+        in_order = asyncio.Lock()
         if message.status in ("accepted", "queued"):
-            self._call_back(message, "queued", None)
+            self._call_back(in_order, message, "queued", None)
             await asyncio.sleep(self._delivery_s / 4)
             if status != "failed":
-                self._move(message, "sent", None)
+                self._move(in_order, message, "sent", None)
         await asyncio.sleep(self._delivery_s * 3 / 4)
-        self._move(message, status, error_code)
+        self._move(in_order, message, status, error_code)
 
-    def _move(self, message: Message, status: str, error_code: int | None) -> None:
+    def _move(
+        self, in_order: asyncio.Lock, message: Message, status: str, error_code: int | None
+    ) -> None:
         # The message may be gone: a test wiped the state while it was under way.
         if self._store.get(message.sid) is not None:
             self._store.move(message.sid, status, self._clock.now(), error_code)
-            self._call_back(message, status, error_code)
+            self._call_back(in_order, message, status, error_code)
 
-    def _call_back(self, message: Message, status: str, error_code: int | None) -> None:
+    def _call_back(
+        self, in_order: asyncio.Lock, message: Message, status: str, error_code: int | None
+    ) -> None:
         if message.status_callback is None:
             return
         form = {
@@ -65,10 +70,18 @@ class Outgoing:
         if error_code is not None:
             form["ErrorCode"] = str(error_code)
             form["ErrorMessage"] = error_message(error_code) or ""
-        held_s = 1.5 * self._delivery_s if self._control.callbacks.held_back() else 0.0
+        if self._control.callbacks.held_back():
+            # Outside the order, and late enough for the next one to overtake it.
+            in_order, held_s = asyncio.Lock(), 1.5 * self._delivery_s
+        else:
+            held_s = 0.0
         for _ in range(self._control.callbacks.copies()):
-            self._background.start(self._post(message, form, held_s))
+            self._background.start(self._post(in_order, message, form, held_s))
 
-    async def _post(self, message: Message, form: dict[str, str], held_s: float) -> None:
+    async def _post(
+        self, in_order: asyncio.Lock, message: Message, form: dict[str, str], held_s: float
+    ) -> None:
         await asyncio.sleep(held_s)
-        await self._webhooks.post(message.status_callback or "", form, message.sid)
+        # The lock lets its waiters in as they came: one message's callbacks keep their order.
+        async with in_order:
+            await self._webhooks.post(message.status_callback or "", form, message.sid)
