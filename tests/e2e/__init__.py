@@ -1,0 +1,1 @@
+"""The system from outside: signed calls in, texts out, over the real functions."""

@@ -1,0 +1,145 @@
+"""The main job: a text in, the right text out."""
+
+import httpx
+
+from tests.support.stack import StackUnderTest, wait_for
+from tests.support.texting import Phone
+
+
+def test_a_signed_text_makes_member_conversation_message_and_event_and_is_answered(
+    stack: StackUnderTest,
+) -> None:
+    phone = Phone(stack)
+    answer = phone.post(phone.form("hi"))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/xml")
+    assert "<Response></Response>" in answer.text
+    (text,) = phone.wait_for_texts(1)
+    assert text.endswith("?\n\nYachtparty. Reply STOP to opt out, HELP for help.")
+    user = phone.user()
+    (conversation,) = phone.rows("select * from conversations where user_id = %s", user["id"])
+    assert conversation["status"] == "active"
+    (event,) = phone.inbound_events()
+    assert event["payload"]["conversation_id"] == str(conversation["id"])
+    inbound, outbound = phone.rows(
+        "select * from messages where user_id = %s order by created_at", user["id"]
+    )
+    assert (inbound["role"], inbound["direction"], inbound["content"]) == ("user", "inbound", "hi")
+    assert (outbound["role"], outbound["direction"]) == ("assistant", "outbound")
+    assert outbound["content"] == text
+
+
+def test_receipts_move_the_answer_to_delivered(stack: StackUnderTest) -> None:
+    phone = Phone(stack)
+    phone.converse("hi")
+
+    def delivered() -> bool:
+        (row,) = phone.rows(
+            "select m.* from messages m join users u on u.id = m.user_id"
+            " where u.phone_number = %s and m.direction = 'outbound'",
+            phone.number,
+        )
+        return bool(row["status"] == "delivered" and row["delivered_at"] >= row["sent_at"])
+
+    wait_for(delivered, "delivered answer")
+    (queued,) = phone.rows(
+        "select q.* from message_queue q join users u on u.id = q.user_id"
+        " where u.phone_number = %s",
+        phone.number,
+    )
+    assert queued["status"] == "sent"
+    assert queued["delivered_message_id"] == queued["id"]
+    assert queued["message_data"]["segments"] == 1
+
+
+def test_every_model_call_is_logged_with_tokens_cost_and_latency_and_without_words(
+    stack: StackUnderTest,
+) -> None:
+    phone = Phone(stack)
+    phone.converse("I'm Zebulon Quxley, CTO at Frobnitz", "zebulon@frobnitz.example")
+    calls = phone.rows("select * from agent_actions_log where user_id = %s", phone.user()["id"])
+    assert len(calls) >= 2
+    for call in calls:
+        assert call["agent_type"] == "bouncer"
+        assert call["model_used"] == "claude-sonnet-5-5"
+        assert call["input_tokens"] > 1000
+        assert call["output_tokens"] > 0
+        assert 0 < call["cost_usd"] < 0.05
+        assert call["latency_ms"] >= 0
+        assert call["error"] is None
+        said = str(call["input_data"]) + str(call["output_data"])
+        for secret in ("Zebulon", "Quxley", "Frobnitz", "frobnitz", phone.number):
+            assert secret not in said
+
+
+def test_an_onboarding_of_several_turns_fills_the_members_columns(stack: StackUnderTest) -> None:
+    phone = Phone(stack)
+    texts = phone.converse(
+        "hello",
+        "Kim Osei sent me",
+        "what is this?",
+        "I'm Jane Doe",
+        "CTO at Acme",
+        "jane@acme.test",
+    )
+    assert len(texts) == 6
+    user = phone.user()
+    columns = ("first_name", "last_name", "company", "title", "email", "name_dropped", "verified")
+    assert [user[c] for c in columns] == [
+        "Jane", "Doe", "Acme", "CTO", "jane@acme.test", "Kim Osei", False,
+    ]  # fmt: skip
+    steps = phone.rows(
+        "select payload ->> 'step' as step from events where aggregate_id = %s"
+        " and event_type = 'user.onboarding_step.completed' order by created_at",
+        user["id"],
+    )
+    assert {s["step"] for s in steps} == {"referrer", "name", "company_title", "email"}
+    assert len(phone.rows(
+        "select 1 from events where aggregate_id = %s and event_type = 'user.onboarding_completed'",
+        user["id"],
+    )) == 1  # fmt: skip
+
+
+def test_a_referrer_is_matched_by_exact_full_name_and_never_confirmed(
+    stack: StackUnderTest,
+) -> None:
+    member, phone = Phone(stack), Phone(stack)
+    member.converse("hi")
+    member.verify(first_name="Ngozi", last_name="Unique-Adeyemi")
+    texts = phone.converse("hello", "ngozi unique-adeyemi told me about you")
+    user = phone.user()
+    assert (user["referred_by"], user["name_dropped"]) == (member.user()["id"], None)
+    assert not any("Ngozi" in text or "ngozi" in text for text in texts)
+
+
+def test_a_verified_member_is_answered_by_the_concierge(stack: StackUnderTest) -> None:
+    phone = Phone(stack)
+    phone.converse("hi")
+    phone.verify()
+    phone.converse("can you help me find a CRM?")
+    agents = phone.rows(
+        "select distinct agent_type from agent_actions_log where user_id = %s", phone.user()["id"]
+    )
+    assert {a["agent_type"] for a in agents} == {"bouncer", "concierge"}
+
+
+def test_no_function_logs_a_number_a_text_or_an_address(stack: StackUnderTest) -> None:
+    phone = Phone(stack)
+    phone.converse("Xylophonic greetings", "reach me at secretive@hidden.example")
+    for name in stack.description["functions"]:
+        log = stack.log_of(name)
+        for secret in (phone.number, phone.number[2:], "Xylophonic", "secretive", "hidden.example"):
+            assert secret not in log, name
+
+
+def test_a_push_that_names_no_event_is_refused_and_an_unknown_one_acknowledged(
+    stack: StackUnderTest,
+) -> None:
+    url = stack.description["functions"]["event_processor"]
+    assert httpx.post(url, json={"message": {}}).status_code == 400
+    unknown = "eyJldmVudF9pZCI6ICIwMDAwMDAwMC0wMDAwLTQwMDAtODAwMC0wMDAwMDAwMDAwMDAifQ=="
+    answer = httpx.post(url, json={"message": {"data": unknown}, "subscription": "s"})
+    assert (answer.status_code, answer.json()) == (200, {"outcome": "unknown"})
+    event = {"specversion": "1.0", "type": "t", "source": "s", "id": "1"}
+    answer = httpx.post(url, json=event | {"data": {"message": {"data": unknown}}})
+    assert answer.status_code == 200
