@@ -41,6 +41,6 @@ def event_processor(request: Request) -> Response:
         return Response(str(error), 400, mimetype="text/plain")
     try:
         return jsonify({"outcome": _processor.run(event_id)})
-    except supabase.DatabaseUnavailable:
+    except supabase.DatabaseError:
         _log.exception("nothing recorded", extra={"event_id": str(event_id)})
         return Response("The event could not be recorded.", 503, mimetype="text/plain")

@@ -33,7 +33,7 @@ def event_sweeper(request: Request) -> Response:
     passes = min(asked, MAX_PASSES) if isinstance(asked, int) and asked > 0 else None
     try:
         swept = Sweeper(_database, _sms, pubsub.publish, _read).run(runtime().sweep_for_s, passes)
-    except supabase.DatabaseUnavailable:
+    except supabase.DatabaseError:
         _log.exception("sweep cut short")
         return Response("The database is out of reach.", 503, mimetype="text/plain")
     return jsonify(vars(swept))

@@ -31,6 +31,6 @@ def message_orchestrator(_request: Request) -> Response:
     """Entry point."""
     try:
         return jsonify({"claimed": _outbox.send_due(time.monotonic() + RUN_S)})
-    except supabase.DatabaseUnavailable:
+    except supabase.DatabaseError:
         _log.exception("run cut short")
         return Response("The database is out of reach.", 503, mimetype="text/plain")

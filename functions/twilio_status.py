@@ -44,7 +44,7 @@ def twilio_status(request: Request) -> Response:
                 "receipt_key": receipt_key(receipt.sid),
             },
         )
-    except supabase.DatabaseUnavailable:
+    except supabase.DatabaseError:
         _log.exception("receipt not recorded")
         return Response("The receipt could not be recorded.", 503, mimetype="text/plain")
     _log.info("receipt", extra={"status": receipt.status, "outcome": answer["outcome"]})

@@ -46,7 +46,7 @@ def twilio_webhook(request: Request) -> Response:
     )
     try:
         answer = inbound.record(_database, text)
-    except supabase.DatabaseUnavailable:
+    except supabase.DatabaseError:
         _log.exception("text not recorded")
         return Response("The text could not be recorded.", 503, mimetype="text/plain")
     if answer["event_id"]:

@@ -33,11 +33,15 @@ _ATTEMPTS = 4
 _TIMEOUT_S = 10.0
 
 
-class DatabaseUnavailable(Exception):
+class DatabaseError(Exception):
+    """A call failed. Its words are the function's name and a code, never a value."""
+
+
+class DatabaseUnavailable(DatabaseError):
     """The database could not be reached, or a lock not be had, after several tries."""
 
 
-class DatabaseRefused(Exception):
+class DatabaseRefused(DatabaseError):
     """The database refused a call as wrong: a bug of ours, not to be repeated."""
 
 
@@ -113,9 +117,10 @@ class Database:
                 ("PGRST00", "53", "57", "08", "40")
             ):
                 raise _TryAgain(function) from error
+            # Not chained: the server's words may quote a value, and a traceback would show them.
             raise DatabaseRefused(
                 f"{function} was refused with code {code or 'unknown'}"
-            ) from error
+            ) from None
         if not isinstance(data, dict):
             raise DatabaseRefused(f"{function} did not answer with an object")
         if data.get("outcome") == "retry":

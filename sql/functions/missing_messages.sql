@@ -2,10 +2,10 @@
 --
 -- The sweeper lists recent inbound texts at Twilio and records what the webhook missed.
 --
--- arguments    p_ids, jsonb array of at most 1,000 message ids
+-- arguments    p_ids, jsonb array of at most 1,000 message ids; p_now, taken as by all, not used
 -- result       {outcome: found, missing: ids}
 -- locks        none
-create or replace function missing_messages(p_ids jsonb)
+create or replace function missing_messages(p_ids jsonb, p_now timestamptz default null)
 returns jsonb
 language sql
 stable
