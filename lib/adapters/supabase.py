@@ -118,9 +118,7 @@ class Database:
             ):
                 raise _TryAgain(function) from error
             # Not chained: the server's words may quote a value, and a traceback would show them.
-            raise DatabaseRefused(
-                f"{function} was refused with code {code or 'unknown'}"
-            ) from None
+            raise DatabaseRefused(f"{function} was refused with code {code or 'unknown'}") from None
         if not isinstance(data, dict):
             raise DatabaseRefused(f"{function} did not answer with an object")
         if data.get("outcome") == "retry":

@@ -24,6 +24,7 @@ begin
         select
             e.id,
             e.created_at,
+            e.metadata,
             row_number() over (
                 partition by case when e.aggregate_type = 'user' then e.aggregate_id else e.id end
                 order by e.created_at, e.id
@@ -38,16 +39,6 @@ begin
             )
             and not lease_is_live(e.metadata, v_now)
             and coalesce(as_time(as_object(e.metadata) ->> 'retry_at') <= v_now, true)
-            and (
-                as_time(as_object(e.metadata) ->> 'published_at') is null
-                or as_time(e.metadata ->> 'published_at')
-                + least(
-                    c_age * power(2, least(coalesce((e.metadata ->> 'published')::integer, 1), 10) - 1),
-                    c_delay_most
-                ) <= v_now
-                -- A retry is due when its time comes, however often the event was published before.
-                or as_time(e.metadata ->> 'retry_at') > as_time(e.metadata ->> 'published_at')
-            )
         order by e.created_at, e.id
         limit 5000
     ),
@@ -55,7 +46,25 @@ begin
     due as (
         select e.id
         from events as e
-        where e.id in (select o.id from open as o where o.place = 1 order by o.created_at, o.id limit least(p_limit, 200))
+        where
+            e.id in (
+                select o.id
+                from open as o
+                where
+                    o.place = 1
+                    and (
+                        as_time(as_object(o.metadata) ->> 'published_at') is null
+                        or as_time(o.metadata ->> 'published_at')
+                        + least(
+                            c_age * power(2, least(coalesce((o.metadata ->> 'published')::integer, 1), 10) - 1),
+                            c_delay_most
+                        ) <= v_now
+                        -- A retry is due when its time comes, however often the event was published before.
+                        or as_time(o.metadata ->> 'retry_at') > as_time(o.metadata ->> 'published_at')
+                    )
+                order by o.created_at, o.id
+                limit least(p_limit, 200)
+            )
         for update skip locked
     ),
 

@@ -1,0 +1,1 @@
+"""The SQL functions on a real PostgreSQL, one rule at a time."""
