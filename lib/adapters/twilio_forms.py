@@ -60,11 +60,13 @@ def read_text(
     sender = _field(form, "From")
     if not _PHONE.match(sender):
         raise BadCall(400, "From is not a phone number.")
-    if "Body" not in form:
-        raise BadCall(400, "The field Body is missing.")
+    _field(form, "To")
     count = form.get("NumMedia", "0") or "0"
-    if not count.isdecimal():
+    if not (count.isascii() and count.isdecimal() and len(count) <= 4):
         raise BadCall(400, "NumMedia is not a number.")
+    # Pictures may come without a word; without pictures there is a body, if an empty one.
+    if "Body" not in form and int(count) == 0:
+        raise BadCall(400, "The field Body is missing.")
     media = [
         {
             "url": form[f"MediaUrl{n}"],
@@ -73,7 +75,7 @@ def read_text(
         for n in range(min(int(count), MAX_MEDIA))
         if form.get(f"MediaUrl{n}")
     ]
-    return ReceivedText(sid=sid, sender=sender, body=form["Body"], media=media)
+    return ReceivedText(sid=sid, sender=sender, body=form.get("Body", ""), media=media)
 
 
 def read_receipt(

@@ -19,7 +19,7 @@ from lib.core.settings import TwilioSettings, as_url
 #: protocol.md, 21: the request may take 10 s; connecting is quick or fails.
 REQUEST_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 3.0
-LISTING_LIMIT = 200
+LISTING_LIMIT = 1000
 
 #: Twilio's errors that speak about this recipient or this text and will not pass: bad number, not
 #: reachable, opted out (21610), landline, region not permitted, empty or over-long body. Anything
@@ -145,7 +145,7 @@ class Sms:
         Raises:
             TwilioUnavailable: the listing could not be had.
         """
-        texts = [t for t in self._list(to=to) if t.direction.startswith("outbound")]
+        texts = [t for t in self._oldest_first(to=to) if t.direction.startswith("outbound")]
         return sorted(
             (t for t in texts if t.created_at and t.created_at >= since.replace(microsecond=0)),
             key=lambda t: t.created_at or since,
@@ -157,7 +157,7 @@ class Sms:
         Raises:
             TwilioUnavailable: the listing could not be had.
         """
-        texts = self._list(to=self._settings.twilio_number, date_sent_after=since)
+        texts = self._oldest_first(to=self._settings.twilio_number, date_sent_after=since)
         return sorted(
             (
                 t
@@ -166,6 +166,11 @@ class Sms:
             ),
             key=lambda t: t.created_at or since,
         )
+
+    def _oldest_first(self, **filters: Any) -> list[ListedText]:
+        # Twilio lists the newest first, and its times are whole seconds: texts of one second keep
+        # their order only if the listing is turned round before it is sorted.
+        return list(self._list(**filters))[::-1]
 
     def _list(self, **filters: Any) -> Iterator[ListedText]:
         try:

@@ -132,6 +132,7 @@ class Processor:
                     asked_again = asked_again or reason == "newer"
                     conflicts += reason == "conflict"
                     previous, token = token, uuid4()
+                    deadline = time.monotonic() + DECIDE_S  # the lease begins anew, too
                     answer = self._database.call(
                         "claim_event",
                         event_id=claim.source,

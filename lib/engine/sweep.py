@@ -101,9 +101,11 @@ class Sweeper:
         texts = {str(t.message_id): t for t in map(self._read_text, listed)}
         if not texts:
             return
-        missing = self._database.call("missing_messages", ids=list(texts))["missing"]
-        for message_id in missing:
-            answer = inbound.record(self._database, texts[message_id])
+        missing = set(self._database.call("missing_messages", ids=list(texts))["missing"])
+        for message_id, text in texts.items():  # in the order in which they were sent
+            if message_id not in missing:
+                continue
+            answer = inbound.record(self._database, text)
             self.swept.recovered += answer["outcome"] != "duplicate"
             if answer["event_id"]:
                 self._publish([answer["event_id"]])

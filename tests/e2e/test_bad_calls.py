@@ -1,5 +1,7 @@
 """Calls that are not Twilio's, and calls without their fields: refused, changing nothing."""
 
+from urllib.parse import urlencode
+
 import httpx
 import pytest
 
@@ -36,7 +38,28 @@ def test_a_signature_over_another_form_or_address_gets_403(stack: StackUnderTest
     assert counts(stack) == before
 
 
-@pytest.mark.parametrize("missing", ["MessageSid", "From", "Body"])
+def test_a_signed_call_that_was_changed_on_its_way_gets_403(stack: StackUnderTest) -> None:
+    phone = Phone(stack)
+    form = phone.form("hi there")
+    url = stack.description["functions"]["twilio_webhook"]
+    signature = phone.sign(url, form)
+    before = counts(stack)
+    stranger = Phone(stack).number
+    changed = [
+        form | {"From": stranger},
+        form | {"Extra": "1"},
+        {name: value for name, value in form.items() if name != "NumMedia"},
+    ]
+    for altered in changed:
+        assert phone.post(altered, signature).status_code == 403
+    with_query = post_form(f"{url}?x=1", urlencode(form).encode(), signature)
+    assert with_query.status_code == 403
+    for_receipts = stack.description["functions"]["twilio_status"]
+    assert post_form(for_receipts, urlencode(form).encode(), signature).status_code == 403
+    assert counts(stack) == before
+
+
+@pytest.mark.parametrize("missing", ["MessageSid", "From", "To", "Body"])
 def test_a_missing_field_gets_400_with_one_clear_sentence_and_changes_nothing(
     stack: StackUnderTest, missing: str
 ) -> None:
@@ -46,6 +69,49 @@ def test_a_missing_field_gets_400_with_one_clear_sentence_and_changes_nothing(
     del form[missing]
     answer = phone.post(form)
     assert (answer.status_code, answer.text) == (400, f"The field {missing} is missing.")
+    assert counts(stack) == before
+
+
+@pytest.mark.parametrize("missing", ["MessageSid", "From", "To"])
+def test_a_blank_field_is_a_missing_one(stack: StackUnderTest, missing: str) -> None:
+    phone = Phone(stack)
+    before = counts(stack)
+    answer = phone.post(phone.form("hi", **{missing: " "}))
+    assert (answer.status_code, answer.text) == (400, f"The field {missing} is missing.")
+    assert counts(stack) == before
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("MessageSid", b"SM123"),
+        ("MessageSid", b"SM" + b"a" * 31 + b"\x00"),
+        ("From", b"+1212555\x00100"),
+        ("From", b"'; drop table users; --"),
+        ("From", b"\xed\xa0\x80"),
+        ("NumMedia", b"-1"),
+        ("NumMedia", b"9" * 5000),
+    ],
+)
+def test_a_malformed_field_gets_400_and_changes_nothing(
+    stack: StackUnderTest, field: str, value: bytes
+) -> None:
+    phone = Phone(stack)
+    before = counts(stack)
+    answer = phone.post_bytes(**{"Body": b"hi", field: value})
+    assert answer.status_code == 400
+    assert answer.text.count(".") == 1
+    assert field in answer.text
+    assert counts(stack) == before
+
+
+def test_a_body_that_is_no_form_or_an_endless_one_is_refused(stack: StackUnderTest) -> None:
+    url = stack.description["functions"]["twilio_webhook"]
+    before = counts(stack)
+    assert post_form(url, b"\x00\xff{not a form", "bm8=").status_code == 403
+    assert post_form(url, b"Body=" + b"x" * 300_000, "bm8=").status_code == 413
+    assert post_form(url, b"&".join([b"a=b"] * 300), "bm8=").status_code in (400, 403)
+    assert httpx.post(url, json={"Body": "hi"}).status_code == 403
     assert counts(stack) == before
 
 
@@ -63,4 +129,6 @@ def test_a_receipt_without_its_fields_gets_400_and_changes_nothing(stack: StackU
 
 @pytest.mark.parametrize("function", ["twilio_webhook", "twilio_status"])
 def test_a_webhook_takes_post_only(stack: StackUnderTest, function: str) -> None:
-    assert httpx.get(stack.description["functions"][function]).status_code == 405
+    url = stack.description["functions"][function]
+    for method in ("GET", "PUT", "DELETE", "PATCH"):
+        assert httpx.request(method, url).status_code == 405

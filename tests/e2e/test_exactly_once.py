@@ -2,8 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.support.stack import StackUnderTest
-from tests.support.texting import Phone, control_claude
+from tests.support.stack import StackUnderTest, wait_for
+from tests.support.texting import Phone, asked_of_claude, control_claude
 
 
 def test_the_same_sid_five_times_one_after_another_is_one_message_and_one_answer(
@@ -52,22 +52,62 @@ def test_two_first_texts_at_once_are_one_member_one_conversation_and_both_are_an
     assert phone.user()["first_name"] == "Ann"
 
 
-def test_texts_that_come_during_a_turn_are_answered_with_it_or_after_it_together(
+def test_many_numbers_texting_twice_at_once_are_each_one_member_fully_answered(
+    stack: StackUnderTest,
+) -> None:
+    phones = [Phone(stack) for _ in range(8)]
+    forms = [(phone, phone.form(body)) for phone in phones for body in ("hi there", "anyone?")]
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda call: call[0].post(call[1]).status_code, forms * 2))
+    assert set(answers) == {200}
+    for phone in phones:
+        phone.wait_until_idle()
+        assert len(phone.rows("select 1 from users where phone_number = %s", phone.number)) == 1
+        assert sorted(text for turn in phone.turns() for text in turn) == ["anyone?", "hi there"]
+        assert len(phone.received()) == len(phone.turns())
+
+
+def test_texts_that_come_during_a_turn_are_answered_in_order_later_ones_together_none_twice(
     stack: StackUnderTest,
 ) -> None:
     phone = Phone(stack)
-    control_claude(stack, delay_ms=800)
+
+    def asked_about(count: int) -> bool:
+        """Whether Claude is being asked about exactly so many new texts of this member."""
+        last = str(asked_of_claude(stack)[-1]["messages"][-1]["content"])
+        return last.count("<text>") == count and "hi there" in last
+
+    control_claude(stack, reset=True, delay_ms=500)
     try:
-        phone.text("hi")
+        phone.text("hi there")
+        wait_for(lambda: asked_of_claude(stack) and asked_about(1), "first decision")
         phone.text("I'm Bo Lind")
+        phone.text("nobody sent me")
+        # The first decision is refused as outdated; the second is about all three.
+        wait_for(lambda: asked_about(3), "second decision")
         phone.text("CTO at Acme")
+        phone.text("bo@acme.test")
         phone.wait_for_texts(1)
         phone.wait_until_idle()
     finally:
         control_claude(stack, delay_ms=0)
-    events = phone.inbound_events()
-    assert [e["processed"] for e in events] == [True] * 3
-    tokens = {e["metadata"]["done"]["token"] for e in events}
-    assert len(phone.received()) == len(tokens) <= 2
+    assert phone.turns() == [
+        ["hi there", "I'm Bo Lind", "nobody sent me"],
+        ["CTO at Acme", "bo@acme.test"],
+    ]
+    assert len(phone.received()) == 2
+    assert {event["metadata"]["attempt"] for event in phone.inbound_events()} == {1}
     user = phone.user()
-    assert (user["last_name"], user["company"]) == ("Lind", "Acme")
+    assert [user[c] for c in ("last_name", "company", "email")] == ["Lind", "Acme", "bo@acme.test"]
+
+
+def test_a_member_who_is_slow_to_answer_holds_up_nobody_else(stack: StackUnderTest) -> None:
+    slow, quick = Phone(stack), Phone(stack)
+    control_claude(stack, reset=True, delay_ms=2000)
+    slow.text("hi there")
+    wait_for(lambda: asked_of_claude(stack), "asked Claude")
+    control_claude(stack, delay_ms=0)
+    quick.converse("hi there")
+    assert slow.received() == []
+    slow.wait_for_texts(1)
+    assert len(slow.received()) == 1

@@ -3,7 +3,7 @@
 import httpx
 
 from tests.support.stack import StackUnderTest, wait_for
-from tests.support.texting import Phone
+from tests.support.texting import Phone, control_twilio
 
 
 def test_a_signed_text_makes_member_conversation_message_and_event_and_is_answered(
@@ -72,46 +72,6 @@ def test_every_model_call_is_logged_with_tokens_cost_and_latency_and_without_wor
             assert secret not in said
 
 
-def test_an_onboarding_of_several_turns_fills_the_members_columns(stack: StackUnderTest) -> None:
-    phone = Phone(stack)
-    texts = phone.converse(
-        "hello",
-        "Kim Osei sent me",
-        "what is this?",
-        "I'm Jane Doe",
-        "CTO at Acme",
-        "jane@acme.test",
-    )
-    assert len(texts) == 6
-    user = phone.user()
-    columns = ("first_name", "last_name", "company", "title", "email", "name_dropped", "verified")
-    assert [user[c] for c in columns] == [
-        "Jane", "Doe", "Acme", "CTO", "jane@acme.test", "Kim Osei", False,
-    ]  # fmt: skip
-    steps = phone.rows(
-        "select payload ->> 'step' as step from events where aggregate_id = %s"
-        " and event_type = 'user.onboarding_step.completed' order by created_at",
-        user["id"],
-    )
-    assert {s["step"] for s in steps} == {"referrer", "name", "company_title", "email"}
-    assert len(phone.rows(
-        "select 1 from events where aggregate_id = %s and event_type = 'user.onboarding_completed'",
-        user["id"],
-    )) == 1  # fmt: skip
-
-
-def test_a_referrer_is_matched_by_exact_full_name_and_never_confirmed(
-    stack: StackUnderTest,
-) -> None:
-    member, phone = Phone(stack), Phone(stack)
-    member.converse("hi")
-    member.verify(first_name="Ngozi", last_name="Unique-Adeyemi")
-    texts = phone.converse("hello", "ngozi unique-adeyemi told me about you")
-    user = phone.user()
-    assert (user["referred_by"], user["name_dropped"]) == (member.user()["id"], None)
-    assert not any("Ngozi" in text or "ngozi" in text for text in texts)
-
-
 def test_a_verified_member_is_answered_by_the_concierge(stack: StackUnderTest) -> None:
     phone = Phone(stack)
     phone.converse("hi")
@@ -123,13 +83,34 @@ def test_a_verified_member_is_answered_by_the_concierge(stack: StackUnderTest) -
     assert {a["agent_type"] for a in agents} == {"bouncer", "concierge"}
 
 
-def test_no_function_logs_a_number_a_text_or_an_address(stack: StackUnderTest) -> None:
+def test_a_member_from_before_us_is_answered_by_the_concierge(stack: StackUnderTest) -> None:
     phone = Phone(stack)
-    phone.converse("Xylophonic greetings", "reach me at secretive@hidden.example")
-    for name in stack.description["functions"]:
-        log = stack.log_of(name)
-        for secret in (phone.number, phone.number[2:], "Xylophonic", "secretive", "hidden.example"):
-            assert secret not in log, name
+    phone.rows(
+        "insert into users (phone_number, verified, first_name, expertise, email_verified)"
+        " values (%s, true, 'Ife', null, null) returning id",
+        phone.number,
+    )
+    phone.converse("hello again")
+    user = phone.user()
+    (instance,) = phone.rows("select * from agent_instances where user_id = %s", user["id"])
+    assert (instance["agent_type"], instance["status"]) == ("concierge", "active")
+    assert user["poc_agent_id"] == str(instance["id"])
+    assert (user["verified"], user["first_name"]) == (True, "Ife")
+
+
+def test_a_text_that_is_not_delivered_ends_undelivered_with_its_code(stack: StackUnderTest) -> None:
+    phone = Phone(stack)
+    control_twilio(stack, deliver="undelivered", error_code=30005, times=1)
+    phone.converse("hi")
+
+    def undelivered() -> bool:
+        (row,) = phone.texts_recorded("outbound")
+        return bool(row["status"] == "undelivered" and row["delivered_at"] is None)
+
+    wait_for(undelivered, "undelivered answer")
+    (queued,) = phone.queued_rows()
+    assert (queued["status"], queued["message_data"]["error_code"]) == ("sent", "30005")
+    phone.converse("hello?")
 
 
 def test_a_push_that_names_no_event_is_refused_and_an_unknown_one_acknowledged(

@@ -1,0 +1,126 @@
+"""What wake-ups, webhooks and deliveries miss is found by the sweeper, and found once."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.support.stack import StackUnderTest, wait_for
+from tests.support.texting import Phone, control_twilio
+
+
+@pytest.fixture
+def no_webhook(stack: StackUnderTest) -> Iterator[None]:
+    """Twilio records texts and none of its webhook calls arrive."""
+    control_twilio(stack, webhook={"drop": 1.0})
+    yield
+    control_twilio(stack, webhook={"drop": 0.0})
+
+
+@pytest.mark.usefixtures("no_webhook")
+def test_a_text_that_the_webhook_missed_is_found_once(stack: StackUnderTest) -> None:
+    phone = Phone(stack)
+    phone.text_through_twilio("is anybody there?")
+    for _ in range(3):
+        stack.run_schedule("event_sweeper")
+    phone.wait_for_texts(1)
+    phone.wait_until_idle()
+    assert phone.turns() == [["is anybody there?"]]
+    assert len(phone.received()) == 1
+
+
+@pytest.mark.usefixtures("no_webhook")
+def test_sweepers_at_the_same_time_find_each_text_once(stack: StackUnderTest) -> None:
+    phones = [Phone(stack) for _ in range(5)]
+    for phone in phones:
+        phone.text_through_twilio("hello there")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(stack.run_schedule, ["event_sweeper"] * 4))
+    for phone in phones:
+        phone.wait_for_texts(1)
+        phone.wait_until_idle()
+        assert len(phone.received()) == len(phone.texts_recorded()) == 1
+
+
+def test_a_webhook_call_that_comes_after_all_is_a_duplicate(stack: StackUnderTest) -> None:
+    phone = Phone(stack)
+    control_twilio(stack, webhook={"drop": 1.0})
+    sid = phone.text_through_twilio("better late")
+    control_twilio(stack, webhook={"drop": 0.0})
+    stack.run_schedule("event_sweeper")
+    phone.wait_for_texts(1)
+    assert phone.post(phone.form("better late", MessageSid=sid, SmsSid=sid)).status_code == 200
+    stack.run_schedule("event_sweeper")
+    phone.wait_until_idle()
+    assert len(phone.received()) == len(phone.texts_recorded()) == 1
+
+
+@pytest.mark.usefixtures("no_webhook")
+def test_texts_are_found_in_the_order_in_which_they_were_sent(stack: StackUnderTest) -> None:
+    phone = Phone(stack)
+    bodies = ["hello there", "I'm Tia Brandt", "CTO at Acme"]
+    for body in bodies:
+        phone.text_through_twilio(body)
+    stack.run_schedule("event_sweeper")
+    phone.wait_for_texts(1)
+    phone.wait_until_idle()
+    assert [text for turn in phone.turns() for text in turn] == bodies
+
+
+@pytest.mark.usefixtures("no_webhook")
+def test_a_missed_picture_is_answered_honestly(stack: StackUnderTest) -> None:
+    phone = Phone(stack)
+    phone.text_through_twilio("", "image/png")
+    stack.run_schedule("event_sweeper")
+    assert "open" in phone.wait_for_texts(1)[0]
+
+
+def test_a_missed_stop_is_obeyed(stack: StackUnderTest) -> None:
+    phone = Phone(stack)
+    phone.converse("hi there")
+    phone.text_that_misses_us("STOP")
+    stack.run_schedule("event_sweeper")
+    (conversation,) = phone.rows(
+        "select status from conversations where user_id = %s", phone.user()["id"]
+    )
+    assert conversation["status"] == "archived"
+
+
+def test_an_event_is_announced_again_when_its_retry_is_due(
+    stack: StackUnderTest,
+) -> None:
+    phone = Phone(stack)
+    phone.converse("hi there")
+    (event,) = phone.rows(
+        "insert into events (event_type, aggregate_type, aggregate_id, payload, metadata)"
+        " select 'user.opted_in', 'user', id, '{\"keyword\": \"START\"}',"
+        " jsonb_build_object('retry_at', now() + interval '1 s')"
+        " from users where phone_number = %s returning id",
+        phone.number,
+    )
+
+    def processed() -> bool:
+        stack.run_schedule("event_sweeper")
+        (row,) = phone.rows("select processed from events where id = %s", event["id"])
+        return bool(row["processed"])
+
+    wait_for(processed, "retried event")
+    (after,) = phone.rows("select * from events where id = %s", event["id"])
+    assert after["metadata"]["published"] >= 1
+
+
+def test_a_text_whose_lease_is_held_by_another_is_left_to_them(stack: StackUnderTest) -> None:
+    phone = Phone(stack)
+    phone.converse("hi there")
+    phone.rows(
+        "insert into events (event_type, aggregate_type, aggregate_id, payload, metadata)"
+        " select 'user.opted_in', 'user', id, '{\"keyword\": \"START\"}', jsonb_build_object("
+        " 'attempt', 1, 'lease', jsonb_build_object("
+        " 'token', gen_random_uuid(), 'until', now() + interval '1 day'))"
+        " from users where phone_number = %s returning id",
+        phone.number,
+    )
+    phone.text("hello?")
+    stack.run_schedule("event_sweeper")
+    assert len(phone.received()) == 1
+    assert not phone.inbound_events()[-1]["processed"]
