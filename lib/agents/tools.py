@@ -17,6 +17,7 @@ member and gathers what is to change. A tool can therefore touch nothing else, w
 """
 
 import json
+from abc import ABC, abstractmethod
 from inspect import getdoc
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -31,20 +32,20 @@ class ToolError(Exception):
     """A tool was used in a way that cannot work; one clear sentence for the model."""
 
 
-class Tool(BaseModel, Generic[DeskT]):
+class Tool(BaseModel, ABC, Generic[DeskT]):
     """The arguments of one tool. The class's docstring is what the model reads about it."""
 
     model_config = ConfigDict(extra="forbid")
 
     tool_name: ClassVar[str]
 
+    @abstractmethod
     def effect(self, desk: DeskT) -> JSON:
         """Do it, and say what came of it.
 
         Raises:
             ToolError: when it cannot be done; nothing was changed.
         """
-        raise NotImplementedError
 
 
 class Toolbox(Generic[DeskT]):
