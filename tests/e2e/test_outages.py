@@ -192,4 +192,4 @@ def test_a_late_receipt_never_moves_a_text_back(own: StackUnderTest) -> None:
         form = {"MessageSid": message["twilio_message_sid"], "MessageStatus": late}
         answer = post_form(url, urlencode(form).encode(), phone.sign(url, form))
         assert answer.status_code == 204
-    assert phone.texts_recorded("outbound") == [message]
+        assert phone.texts_recorded("outbound") == [message]
