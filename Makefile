@@ -23,7 +23,7 @@ LOCK := $(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(ENVIRONMENT) $(NODE_MODULES) ## start the stack on this machine, until Ctrl-C (HEADLESS=1: without the page)
@@ -48,11 +48,17 @@ lint: $(ENVIRONMENT) ## check form, types, layers and SQL
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --processes 0 sql
+	$(BIN)/squawk --assume-in-transaction sql/schema/*.sql sql/functions/*.sql sql/policies/*.sql
+	$(BIN)/squawk --no-assume-in-transaction sql/indexes/*.sql
 
 .PHONY: migrate
 migrate: $(ENVIRONMENT) ## apply sql/ to a database: DATABASE_URL=postgresql://…
 	@test -n "$(DATABASE_URL)" || { echo 'DATABASE_URL is missing: make migrate DATABASE_URL=postgresql://…' >&2; exit 2; }
 	@$(BIN)/python -m sql.migrate "$(DATABASE_URL)"
+
+.PHONY: supabase-migrations
+supabase-migrations: $(ENVIRONMENT) ## write sql/ as files for `supabase db push` (FOLDER=supabase/migrations)
+	@$(BIN)/python -m sql.supabase_migrations "$(or $(FOLDER),supabase/migrations)"
 
 .PHONY: bench
 bench: $(ENVIRONMENT) $(NODE_MODULES) ## print the measurements

@@ -109,7 +109,7 @@ begin
             and coalesce(as_object(metadata) #>> '{lease,token}', '') not in (
                 p_token::text, coalesce(p_replaces::text, p_token::text)
             )
-            and coalesce((as_object(metadata) ->> 'attempt')::integer, 0) >= c_max_attempts
+            and coalesce(as_count(as_object(metadata) ->> 'attempt'), 0) >= c_max_attempts
             and (
                 id = p_event_id
                 or (
@@ -166,13 +166,13 @@ begin
                         where m.id = as_uuid(as_object(e.payload) ->> 'message_id') and m.user_id = e.aggregate_id
                     )
                     and (
-                        coalesce((as_object(e.metadata) ->> 'attempt')::integer, 0) < 2
+                        coalesce(as_count(as_object(e.metadata) ->> 'attempt'), 0) < 2
                         or coalesce(as_time(as_object(e.metadata) ->> 'retry_at') <= v_now, true)
                     )
                 order by e.created_at, e.id
                 limit c_max_texts
             ) as o;
-            select coalesce((as_object(e.metadata) ->> 'attempt')::integer, 0) >= 2
+            select coalesce(as_count(as_object(e.metadata) ->> 'attempt'), 0) >= 2
             into v_alone
             from events as e
             where e.id = v_ids[1];
@@ -183,7 +183,7 @@ begin
                 select array_agg(e.id order by e.created_at, e.id)
                 into v_ids
                 from events as e
-                where e.id = any(v_ids) and coalesce((as_object(e.metadata) ->> 'attempt')::integer, 0) < 2;
+                where e.id = any(v_ids) and coalesce(as_count(as_object(e.metadata) ->> 'attempt'), 0) < 2;
             end if;
         else
             -- An event without its text is nobody's neighbour either: it dies alone.
@@ -195,7 +195,7 @@ begin
             metadata = as_object(metadata) - 'retry_at' - 'alone'
             || jsonb_build_object(
                 'lease', jsonb_build_object('token', p_token, 'until', v_now + make_interval(secs => p_lease_s)),
-                'attempt', coalesce((as_object(metadata) ->> 'attempt')::integer, 0)
+                'attempt', coalesce(as_count(as_object(metadata) ->> 'attempt'), 0)
                 + case
                     when p_replaces is not null and metadata #>> '{lease,token}' = p_replaces::text then 0
                     else 1

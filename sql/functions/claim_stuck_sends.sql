@@ -27,7 +27,8 @@ begin
         where
             q.status = 'queued'
             and q.delivered_message_id is not null
-            and q.sent_at <= v_now - interval '2 min'
+            -- Somebody else's row may carry no time; left alone it would hold its member back for ever.
+            and coalesce(q.sent_at, '-infinity') <= v_now - interval '2 min'
             and coalesce(
                 as_time(as_object(q.message_data) #>> '{send,looked_at}') <= v_now - interval '60 s', true
             )
@@ -51,7 +52,7 @@ begin
     select jsonb_agg(
         jsonb_build_object(
             'id', c.id, 'user_id', c.user_id, 'to', u.phone_number, 'body', c.final_message,
-            'claimed_at', c.sent_at
+            'claimed_at', coalesce(c.sent_at, v_now - interval '1 day')
         )
     )
     into v_sends

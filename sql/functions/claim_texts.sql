@@ -126,7 +126,7 @@ begin
                     sent_at = v_now,
                     message_data = (as_object(message_data) - 'hold') || v_charge || jsonb_build_object(
                         'send', jsonb_build_object('token', p_token, 'at', v_now),
-                        'attempts', coalesce((as_object(message_data) ->> 'attempts')::integer, 0) + 1
+                        'attempts', coalesce(as_count(as_object(message_data) ->> 'attempts'), 0) + 1
                     )
                 where id = v_text.id;
                 v_sends := v_sends || jsonb_build_object(

@@ -91,7 +91,7 @@ begin
                 and e.event_type = 'user.message.received'
                 and e.processed is not true
                 and e.id <> all(v_ids)
-                and coalesce((as_object(e.metadata) ->> 'attempt')::integer, 0) < 2
+                and coalesce(as_count(as_object(e.metadata) ->> 'attempt'), 0) < 2
         )
     then
         return '{"outcome": "newer"}';

@@ -36,7 +36,12 @@ begin
         end if;
     end if;
     if v_known is distinct from v_sid then
-        select m.id, m.user_id into v_message_id, v_user_id from messages as m where m.twilio_message_sid = v_sid limit 1;
+        -- Rows from before the unique index may share a SID: always the same one of them.
+        select m.id, m.user_id into v_message_id, v_user_id
+        from messages as m
+        where m.twilio_message_sid = v_sid
+        order by m.id
+        limit 1;
     end if;
     v_now := coalesce(p_now, clock_timestamp());
     if v_message_id is not null and v_user_id is not null then

@@ -21,7 +21,7 @@ begin
     if v_data ->> 'counted' = 'true' then
         update user_message_budget
         set messages_sent = greatest(coalesce(messages_sent, 0) - 1, 0)
-        where user_id = v_text.user_id and date = (v_data ->> 'charged_on')::date;
+        where user_id = v_text.user_id and date = as_time(v_data ->> 'charged_on')::date;
     end if;
     v_first := coalesce(as_time(v_data ->> 'first_released_at'), p_now);
     update message_queue
@@ -29,7 +29,7 @@ begin
         delivered_message_id = null,
         sent_at = null,
         scheduled_for = p_now
-        + least(interval '5 s' * power(2, least(coalesce((v_data ->> 'attempts')::integer, 1) - 1, 10)), interval '5 min'),
+        + least(interval '5 s' * power(2, least(coalesce(as_count(v_data ->> 'attempts'), 1) - 1, 10)), interval '5 min'),
         message_data = (v_data - 'send' - 'counted' - 'charged_on')
         || jsonb_build_object('error_code', p_reason, 'first_released_at', v_first)
     where id = p_id;

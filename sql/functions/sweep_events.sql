@@ -56,7 +56,7 @@ begin
                         as_time(as_object(o.metadata) ->> 'published_at') is null
                         or as_time(o.metadata ->> 'published_at')
                         + least(
-                            c_age * power(2, least(coalesce((o.metadata ->> 'published')::integer, 1), 10) - 1),
+                            c_age * power(2, least(coalesce(as_count(o.metadata ->> 'published'), 1), 10) - 1),
                             c_delay_most
                         ) <= v_now
                         -- A retry is due when its time comes, however often the event was published before.
@@ -73,7 +73,7 @@ begin
         set
             metadata = as_object(e.metadata) || jsonb_build_object(
                 'published_at', v_now,
-                'published', coalesce((as_object(e.metadata) ->> 'published')::integer, 0) + 1
+                'published', coalesce(as_count(as_object(e.metadata) ->> 'published'), 0) + 1
             )
         from due
         where e.id = due.id

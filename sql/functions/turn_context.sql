@@ -116,7 +116,7 @@ begin
             where
                 u.verified
                 and u.id <> p_user_id
-                and lower(btrim(coalesce(u.first_name, '') || ' ' || coalesce(u.last_name, '')))
+                and left(lower(btrim(coalesce(u.first_name, '') || ' ' || coalesce(u.last_name, ''))), 200)
                 = any(array(select n.name from names as n where n.name is not null))
             limit 50
         ) as found;

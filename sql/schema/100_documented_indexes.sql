@@ -1,11 +1,15 @@
 -- The documented indexes, wherever no index on the same columns exists under whatever name.
 --
 -- A database that exists already keeps its own names, and pays for no index twice. Primary keys and the
--- documented uniques come with the tables; the uniques are listed for a database that lost one.
+-- documented uniques come with the tables; the uniques are listed for a database that lost one. Others
+-- cannot write while an index is built here, so a missing one of a large table is only reported.
 
 do $$
 declare
+    c_large constant bigint := 64 * 1024 * 1024;
     v_wanted record;
+    v_unique text;
+    v_rest text;
 begin
     for v_wanted in
         select w.index_name, w.table_name, w.key_columns::text [] as key_columns, w.is_unique
@@ -94,12 +98,19 @@ begin
                 ) = w.key_columns::text []
         )
     loop
+        v_unique := case when v_wanted.is_unique then 'unique ' else '' end;
+        v_rest := format(
+            'if not exists %I on public.%I (%s)', v_wanted.index_name, v_wanted.table_name,
+            (select string_agg(quote_ident(c), ', ') from unnest(v_wanted.key_columns) as c)
+        );
+        if pg_relation_size(v_wanted.table_name::regclass) > c_large then
+            raise notice '%: the documented index on % is missing and the table is large; make it with: '
+                'create %index concurrently %',
+                v_wanted.table_name, array_to_string(v_wanted.key_columns, ', '), v_unique, v_rest;
+            continue;
+        end if;
         begin
-            execute format(
-                'create %s index if not exists %I on %I (%s)',
-                case when v_wanted.is_unique then 'unique' end, v_wanted.index_name, v_wanted.table_name,
-                (select string_agg(quote_ident(c), ', ') from unnest(v_wanted.key_columns) as c)
-            );
+            execute 'create ' || v_unique || 'index ' || v_rest;
         exception
             when unique_violation then
                 raise notice '%: some rows share the same %, which is documented as unique; '

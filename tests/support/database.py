@@ -56,6 +56,22 @@ def installations() -> dict[str, Path]:
     return found
 
 
+def schema_dump(url: str, version: str) -> list[str]:
+    """Everything in a database's catalog that pg_dump knows, grants and defaults included."""
+    done = subprocess.run(
+        [installations()[version] / "pg_dump", "--schema-only", f"--dbname={url}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # Each dump guards itself with a new random word.
+    return [
+        line
+        for line in done.stdout.splitlines()
+        if not line.startswith(("\\restrict", "\\unrestrict"))
+    ]
+
+
 class Server:
     """A running server that nothing else uses, and that forgets everything when it stops."""
 
