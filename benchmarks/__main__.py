@@ -3,7 +3,7 @@
 import os
 import platform
 
-from benchmarks import imports, texts
+from benchmarks import imports, ledger, texts
 from tests.support.stack import running_stack
 
 
@@ -25,6 +25,7 @@ def main() -> None:
             "ANTHROPIC_API_KEY": "simulator",
         }
     imports.measure(environment)
+    ledger.measure()
 
 
 if __name__ == "__main__":

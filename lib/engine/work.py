@@ -136,6 +136,36 @@ class UnitOfWork:
             for position, text in enumerate(texts, start=1)
         ]
 
+    def pay(
+        self,
+        user_id: UUID,
+        amount: int,
+        *,
+        event_type: str,
+        reference_type: str,
+        reference_id: UUID,
+        key: str,
+        description: str | None = None,
+    ) -> UUID:
+        """Move `amount` credits to the member, or from them if negative. Returns the row's id.
+
+        `key` names this movement for ever: under it, deciding again pays nothing more, and another
+        amount, member or reference makes the commit *invalid*. Spending more than the member has
+        makes it *conflict* with reason *overdraft*: a decision that spends reads the balance first.
+        """
+        return self.insert(
+            "credit_events",
+            {
+                "user_id": user_id,
+                "event_type": event_type,
+                "amount": amount,
+                "reference_type": reference_type,
+                "reference_id": reference_id,
+                "idempotency_key": key,
+                "description": description,
+            },
+        )
+
     def log(
         self,
         call: ModelCall,

@@ -1,13 +1,15 @@
 -- apply_change: apply one change of a unit of work.
 --
 -- arguments    p_change, one of
---                {op: insert, table, row {id, …}}            an existing row with this id is left alone
+--                {op: insert, table, row {id, …}}            an existing row with this id is left alone;
+--                   in credit_events, so is the same movement under its idempotency_key
 --                {op: update, table, id, set {…}, expect {…}}  only if the row still has these values
 --                {op: add,    table, id, add {column: n}}    integers; null counts as 0
 --                {op: append, table, id, append {column: […]}}  arrays or jsonb lists; null counts as empty
 --              p_now
 -- result       true if applied, false on conflict (the row is not as expected, or a unique value is taken)
---              raises (SQLSTATE YP001 or the server's own) when the change itself is wrong
+--              raises (SQLSTATE YP001 or the server's own) when the change itself is wrong, YP003 when
+--              it spends more credits than the member has
 -- locks        the changed row; the caller holds the members' locks
 create or replace function apply_change(p_change jsonb, p_now timestamptz)
 returns boolean
@@ -44,6 +46,18 @@ begin
         end if;
     end if;
     v_columns := checked_columns(v_table, v_values);
+    -- The ledger alone moves the balances, or they would not be its sum.
+    if
+        (v_table = 'users' and 'credit_balance' = any(v_columns))
+        or (v_table = 'innovators' and 'credits_balance' = any(v_columns))
+    then
+        raise exception 'the balance in % follows the ledger: insert into credit_events instead', v_table
+            using errcode = 'YP001';
+    end if;
+    if v_table = 'credit_events' and v_op <> 'insert' then
+        raise exception 'credit_events is append-only: insert a movement of the opposite amount instead'
+            using errcode = 'YP001';
+    end if;
 
     if v_op = 'insert' then
         execute format(
@@ -51,7 +65,19 @@ begin
             v_table, (select string_agg(format('%I', c), ', ') from unnest(v_columns) as c)
         ) using v_values;
         get diagnostics v_rows = row_count;
-        if v_rows = 0 then
+        if v_rows = 0 and v_table = 'credit_events' then
+            select count(*) into v_rows
+            from credit_events as e
+            inner join
+                jsonb_populate_record(null::credit_events, v_values) as n on e.idempotency_key = n.idempotency_key
+            where
+                (e.user_id, e.amount, e.event_type, e.reference_type, e.reference_id)
+                = (n.user_id, n.amount, n.event_type, n.reference_type, n.reference_id);
+            if v_rows = 0 then
+                raise exception 'credit_events: this idempotency key (or id) belongs to another movement'
+                    using errcode = 'YP001';
+            end if;
+        elsif v_rows = 0 then
             execute format('select count(*) from %I where id = $1', v_table) into v_rows using v_id;
         end if;
         return v_rows = 1;

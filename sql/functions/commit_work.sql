@@ -3,8 +3,9 @@
 -- The second and last database call of every decision. Refuses when the lease is no longer the
 -- caller's; a repeated commit gets the first one's result (protocol.md, 2, 6-9, 11).
 --
--- arguments    p_work {events: ids claimed, changes: see apply_change, calls: agent_actions_log rows,
---                      members: ids of further members whose state was read, final: boolean}
+-- arguments    p_work {events: ids claimed, or task: id claimed; changes: see apply_change,
+--                      calls: agent_actions_log rows, members: ids of further members whose state was
+--                      read, final: boolean}
 --              p_token, the claim's
 --              p_now, tests and the local clock only
 -- result       {outcome: applied, more: id of the member's next open event or null,
@@ -12,11 +13,13 @@
 --              {outcome: stale}      the lease is somebody else's: leave
 --              {outcome: newer}      texts came meanwhile (unless final): claim again, decide again
 --              {outcome: conflict, change, table}  a row is not as expected: claim again, decide again
+--              {outcome: conflict, change, table, reason: overdraft}  it spends more credits than there are
 --              {outcome: invalid, change, error}   the unit itself is wrong
 --              {outcome: retry}      a lock was not to be had in 2 s
--- locks        users rows of all members concerned, sorted; the events; then rows to be updated,
+-- locks        users rows of all members concerned, sorted; the source; then rows to be updated,
 --              sorted by (table, id)
--- idempotency  events.metadata.done keeps {token, result}; rows have ids made by the caller
+-- idempotency  events.metadata.done, or agent_tasks.result_json.done, keeps {token, result}; rows have
+--              ids made by the caller
 create or replace function commit_work(p_work jsonb, p_token uuid, p_now timestamptz default null)
 returns jsonb
 language plpgsql
@@ -28,8 +31,11 @@ declare
     c_max_members constant integer := 100;
     c_max_changes constant integer := 500;
     v_ids uuid [] := array(select value::uuid from jsonb_array_elements_text(p_work -> 'events'));
+    v_task_id uuid := p_work ->> 'task';
     v_changes jsonb := coalesce(p_work -> 'changes', '[]');
     v_source events%rowtype;
+    v_task agent_tasks%rowtype;
+    v_owner uuid;
     v_members uuid [];
     v_member uuid;
     v_held integer;
@@ -37,16 +43,22 @@ declare
     v_number integer := 0;
     v_step text := 'changes';
     v_result jsonb;
+    v_done jsonb;
     v_now timestamptz;
 begin
-    if cardinality(v_ids) = 0 or jsonb_array_length(v_changes) > c_max_changes then
-        return '{"outcome": "invalid", "error": "a unit of work needs a source and at most 500 changes"}';
+    if (cardinality(v_ids) = 0) = (v_task_id is null) or jsonb_array_length(v_changes) > c_max_changes then
+        return '{"outcome": "invalid", "error": "a unit of work needs one source and at most 500 changes"}';
     end if;
-    select * into v_source from events where id = v_ids[1];
+    if v_task_id is not null then
+        select user_id into v_owner from agent_tasks where id = v_task_id;
+    else
+        select * into v_source from events where id = v_ids[1];
+        v_owner := case when v_source.aggregate_type = 'user' then v_source.aggregate_id end;
+    end if;
     v_members := array(
         select distinct m.id
         from (
-            select v_source.aggregate_id as id where v_source.aggregate_type = 'user'
+            select v_owner as id
             union all
             select value::uuid from jsonb_array_elements_text(coalesce(p_work -> 'members', '[]'))
             union all
@@ -63,20 +75,33 @@ begin
     foreach v_member in array v_members loop
         perform lock_member(v_member);
     end loop;
-    perform 1 from events where id = any(v_ids) order by id for update;
-    v_now := coalesce(p_now, clock_timestamp());
-
-    select as_object(e.metadata) #> '{done,result}' into v_result
-    from events as e
-    where e.id = v_ids[1] and e.processed is true and e.metadata #>> '{done,token}' = p_token::text;
-    if found then
-        return v_result;
-    end if;
-    select count(*) into v_held
-    from events as e
-    where e.id = any(v_ids) and e.processed is not true and e.metadata #>> '{lease,token}' = p_token::text;
-    if v_held <> cardinality(v_ids) then
-        return '{"outcome": "stale"}';
+    if v_task_id is not null then
+        select * into v_task from agent_tasks where id = v_task_id for update;
+        v_now := coalesce(p_now, clock_timestamp());
+        if v_task.status = 'completed' and v_task.result_json #>> '{done,token}' = p_token::text then
+            return v_task.result_json #> '{done,result}';
+        end if;
+        if
+            v_task.status is distinct from 'processing'
+            or v_task.result_json #>> '{claim,token}' is distinct from p_token::text
+        then
+            return '{"outcome": "stale"}';
+        end if;
+    else
+        perform 1 from events where id = any(v_ids) order by id for update;
+        v_now := coalesce(p_now, clock_timestamp());
+        select as_object(e.metadata) #> '{done,result}' into v_result
+        from events as e
+        where e.id = v_ids[1] and e.processed is true and e.metadata #>> '{done,token}' = p_token::text;
+        if found then
+            return v_result;
+        end if;
+        select count(*) into v_held
+        from events as e
+        where e.id = any(v_ids) and e.processed is not true and e.metadata #>> '{lease,token}' = p_token::text;
+        if v_held <> cardinality(v_ids) then
+            return '{"outcome": "stale"}';
+        end if;
     end if;
 
     if
@@ -122,7 +147,12 @@ begin
     exception
         when sqlstate 'YP002' then
             return jsonb_build_object('outcome', 'conflict', 'change', v_number, 'table', v_change ->> 'table');
-        when sqlstate 'YP001' then
+        when sqlstate 'YP003' then
+            return jsonb_build_object(
+                'outcome', 'conflict', 'change', v_number, 'table', v_change ->> 'table', 'reason', 'overdraft'
+            );
+        when sqlstate 'YP001' or unique_violation then
+            -- What the server says of a taken value names the index only.
             return jsonb_build_object('outcome', 'invalid', 'change', v_number, 'error', sqlerrm);
         when integrity_constraint_violation or data_exception or syntax_error_or_access_rule_violation then
             -- The server's own words may quote a value; its code and the place do not.
@@ -152,15 +182,23 @@ begin
                 and q.scheduled_for <= v_now
         ), '[]')
     );
-    update events
-    set
-        processed = true,
-        metadata = as_object(metadata) - 'lease' - 'alone' - 'retry_at'
-        || jsonb_build_object('done', jsonb_build_object('token', p_token, 'result', v_result || '{"more": null}'))
-    where id = any(v_ids);
-    return v_result || jsonb_build_object(
-        'more', case when v_source.aggregate_type = 'user' then next_open_event(v_source.aggregate_id, v_now) end
-    );
+    -- Kept for a repeated commit, which cannot know whether more work waits by then.
+    v_done := jsonb_build_object('done', jsonb_build_object('token', p_token, 'result', v_result || '{"more": null}'));
+    if v_task_id is not null then
+        update agent_tasks
+        set
+            status = 'completed',
+            completed_at = v_now,
+            result_json = as_object(result_json) - 'claim' - 'dependency' || v_done
+        where id = v_task_id;
+    else
+        update events
+        set
+            processed = true,
+            metadata = as_object(metadata) - 'lease' - 'alone' - 'retry_at' || v_done
+        where id = any(v_ids);
+    end if;
+    return v_result || jsonb_build_object('more', case when v_owner is not null then next_open_event(v_owner, v_now) end);
 exception
     when lock_not_available or deadlock_detected then
         return '{"outcome": "retry"}';

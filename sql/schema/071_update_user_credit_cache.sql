@@ -2,7 +2,12 @@
 --
 -- The delta is added under the member's row lock, so that concurrent movements add up and the cost does
 -- not grow with the ledger. AFTER INSERT only: a row that ON CONFLICT refuses must not count (protocol.md,
--- 13). Every inserted row counts, whatever its `processed` says; afterwards it says true.
+-- 13). Every inserted row counts, whatever its `processed` said.
+--
+-- Nobody spends what they do not have: a negative amount that would leave a negative balance is refused
+-- (SQLSTATE YP003), whoever writes it. A positive one is always taken, also where the balance was
+-- negative before us. It is decided here, after the addition, because the rows of one statement are all
+-- let in before the first of them is added.
 -- Old triggers that refreshed the materialized view leave together with it: refreshing what is
 -- no longer materialized would fail every insert.
 
@@ -19,10 +24,11 @@ begin
     set credit_balance = coalesce(credit_balance, 0) + new.amount
     where id = new.user_id
     returning credit_balance into v_balance;
-    update innovators set credits_balance = v_balance where user_id = new.user_id;
-    if new.processed is not true then
-        update credit_events set processed = true where id = new.id;
+    if new.amount < 0 and v_balance < 0 then
+        raise exception 'credit_events: the member has fewer credits than this movement spends'
+            using errcode = 'YP003';
     end if;
+    update innovators set credits_balance = v_balance where user_id = new.user_id;
     return null;
 end;
 $$;
@@ -63,7 +69,7 @@ begin
         where
             t.tgrelid = 'credit_events'::regclass
             and not t.tgisinternal
-            and t.tgname not in ('keep_credit_events', 'keep_credit_events_all')
+            and t.tgname not in ('admit_credit_event', 'keep_credit_events', 'keep_credit_events_all')
         order by t.tgname
     loop
         if v_trigger.is_replaced then
