@@ -1,0 +1,194 @@
+-- claim_tasks: take a batch of due tasks, each under a lease of its own.
+--
+-- Order: high > medium > low, then scheduled_for, then id. A task of a member is claimed under the
+-- member's lease: at most one task of a member in a batch, and none while an event or another task of
+-- theirs is being decided; tasks without a member are free. What another caller holds is skipped, never
+-- waited for. Looks at the due tasks a window at a time, so that a claim costs what it takes and not what
+-- is queued (index agent_tasks_due), and gives up after 10,000 of them.
+--
+-- An attempt is counted here, so that a crash counts. Tasks whose lease ran out are given back first,
+-- or failed when it was their last attempt (behaviour.md, "Tasks").
+--
+-- arguments    p_token, made by the caller: the same token gets the same claim again
+--              p_limit, 1 to 100 tasks; p_lease_s, seconds, at least the deadline + 15 s
+--              p_now, tests and the local clock only
+-- result       {outcome: claimed, token, now, tasks [agent_tasks rows], more: was the batch full}
+-- locks        users rows, then agent_tasks rows, skipping locked ones
+-- idempotency  by p_token, as long as a task of the claim is neither committed nor failed
+create or replace function claim_tasks(
+    p_token uuid,
+    p_limit integer default 10,
+    p_lease_s integer default 600,
+    p_now timestamptz default null
+)
+returns jsonb
+language plpgsql
+volatile
+set search_path = public, pg_temp
+set lock_timeout = '2s'
+as $$
+declare
+    c_looked_at_most constant integer := 10000;
+    c_reaped_at_most constant integer := 200;
+    c_shortest_lease_s constant integer := 15;
+    c_foreign_lease constant interval := '10 min';
+    c_window_least constant integer := 20;
+    v_limit integer := least(greatest(coalesce(p_limit, 10), 1), 100);
+    v_lease interval := make_interval(secs => greatest(coalesce(p_lease_s, 600), c_shortest_lease_s));
+    v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_window integer;
+    v_looked_at integer := 0;
+    v_after_time timestamptz;
+    v_after_id uuid;
+    v_ids uuid [];
+    v_user_ids uuid [];
+    v_locked uuid [];
+    v_free uuid [];
+    v_taken uuid [];
+    v_members uuid [] := '{}';
+    v_claimed uuid [];
+    v_tasks jsonb;
+begin
+    select array_agg(t.id) into v_claimed
+    from agent_tasks as t
+    where t.status = 'processing' and t.result_json #>> '{claim,token}' = p_token::text;
+
+    if v_claimed is null then
+        v_claimed := '{}';
+        -- last_attempted_at is compared first because it is cheap: nothing younger can have run out.
+        with expired as (
+            select t.id, coalesce(t.retry_count, 0) >= coalesce(t.max_retries, 3) as is_spent
+            from agent_tasks as t
+            where
+                t.status = 'processing'
+                and coalesce(t.last_attempted_at, t.scheduled_for)
+                <= v_now - make_interval(secs => c_shortest_lease_s)
+                and coalesce(
+                    as_time(as_object(t.result_json) #>> '{claim,until}'),
+                    coalesce(t.last_attempted_at, t.scheduled_for) + c_foreign_lease
+                ) <= v_now
+            limit c_reaped_at_most
+            for update skip locked
+        )
+
+        update agent_tasks as t
+        set
+            status = case when e.is_spent then 'failed' else 'pending' end,
+            error_log = case
+                when e.is_spent then format('lease ran out in attempt %s, the last one', coalesce(t.retry_count, 0))
+                else t.error_log
+            end,
+            result_json = as_object(t.result_json) - 'claim'
+        from expired as e
+        where t.id = e.id;
+
+        <<ranks>>
+        for v_rank in 1..3 loop
+            v_after_time := '-infinity';
+            v_after_id := '00000000-0000-0000-0000-000000000000';
+            loop
+                exit ranks when cardinality(v_claimed) >= v_limit or v_looked_at >= c_looked_at_most;
+                -- Some of a window are held by others; twice the need is mostly enough at once.
+                v_window := greatest(2 * (v_limit - cardinality(v_claimed)), c_window_least);
+                select
+                    array_agg(w.id order by w.scheduled_for, w.id),
+                    array_agg(w.user_id order by w.scheduled_for, w.id),
+                    max(w.scheduled_for)
+                into v_ids, v_user_ids, v_after_time
+                from (
+                    select t.id, t.user_id, t.scheduled_for
+                    from agent_tasks as t
+                    where
+                        t.status = 'pending'
+                        and (case t.priority when 'high' then 1 when 'low' then 3 else 2 end) = v_rank
+                        and t.scheduled_for <= v_now
+                        and (t.scheduled_for, t.id) > (v_after_time, v_after_id)
+                    order by t.scheduled_for, t.id
+                    limit v_window
+                ) as w;
+                exit when v_ids is null;
+                v_after_id := v_ids[cardinality(v_ids)];
+                v_looked_at := v_looked_at + cardinality(v_ids);
+
+                -- Members first, in a statement of their own, so that what follows sees what the holder
+                -- before left (protocol.md, 1).
+                with heads as (
+                    select distinct on (p.user_id) p.user_id, p.place
+                    from unnest(v_user_ids) with ordinality as p (user_id, place)
+                    where p.user_id is not null and p.user_id <> all(v_members)
+                    order by p.user_id, p.place
+                ),
+
+                locked as (
+                    select u.id
+                    from users as u
+                    inner join heads as h on h.user_id = u.id
+                    order by h.place
+                    limit v_limit - cardinality(v_claimed)
+                    for no key update of u skip locked
+                )
+
+                select array_agg(l.id) into v_locked from locked as l;
+                v_members := v_members || v_locked;
+                v_free := array(
+                    select m.id from unnest(v_locked) as m (id) where not member_is_busy(m.id, p_token, v_now)
+                );
+
+                with wanted as (
+                    select p.id, p.place
+                    from unnest(v_ids, v_user_ids) with ordinality as p (id, user_id, place)
+                    where p.user_id is null
+                    union all
+                    (
+                        select distinct on (p.user_id) p.id, p.place
+                        from unnest(v_ids, v_user_ids) with ordinality as p (id, user_id, place)
+                        where p.user_id = any(v_free)
+                        order by p.user_id, p.place
+                    )
+                ),
+
+                picked as (
+                    select t.id
+                    from agent_tasks as t
+                    inner join wanted as w on w.id = t.id
+                    where t.status = 'pending' and t.scheduled_for <= v_now
+                    order by w.place
+                    limit v_limit - cardinality(v_claimed)
+                    for update of t skip locked
+                ),
+
+                claimed as (
+                    update agent_tasks as t
+                    set
+                        status = 'processing',
+                        last_attempted_at = v_now,
+                        retry_count = coalesce(t.retry_count, 0) + 1,
+                        result_json = as_object(t.result_json) || jsonb_build_object(
+                            'claim', jsonb_build_object('token', p_token, 'until', v_now + v_lease)
+                        )
+                    from picked
+                    where t.id = picked.id
+                    returning t.id
+                )
+
+                select array_agg(c.id) into v_taken from claimed as c;
+                v_claimed := v_claimed || v_taken;
+            end loop;
+        end loop;
+    end if;
+
+    select
+        jsonb_agg(
+            to_jsonb(t)
+            order by case t.priority when 'high' then 1 when 'low' then 3 else 2 end, t.scheduled_for, t.id
+        )
+    into v_tasks
+    from agent_tasks as t
+    where t.id = any(v_claimed);
+    return jsonb_build_object(
+        'outcome', 'claimed', 'token', p_token, 'now', v_now,
+        'tasks', coalesce(v_tasks, '[]'),
+        'more', cardinality(v_claimed) >= v_limit
+    );
+end;
+$$;
