@@ -5,7 +5,7 @@
 -- arguments    p_user_id; p_date, the member's local date; p_now
 -- result       the user_message_budget row
 -- locks        the caller holds lock_member
--- idempotency  unique (user_id, date)
+-- idempotency  by state, under the member's lock; the documented unique index may be missing
 create or replace function budget_today(p_user_id uuid, p_date date, p_now timestamptz)
 returns user_message_budget
 language plpgsql
@@ -27,7 +27,7 @@ begin
         p_user_id, p_date, 0, coalesce(v_budget.daily_limit, 5), coalesce(v_budget.hourly_limit, 2),
         coalesce(v_budget.quiet_hours_enabled, true), p_now
     )
-    on conflict (user_id, date) do nothing;
+    on conflict do nothing;
     select * into v_budget from user_message_budget where user_id = p_user_id and date = p_date;
     return v_budget;
 end;

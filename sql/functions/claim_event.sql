@@ -52,6 +52,20 @@ begin
     end if;
     select * into v_event from events where id = p_event_id for update;
     v_now := coalesce(p_now, clock_timestamp());
+    if p_replaces is not null then
+        -- Handed back first, so that what follows is an ordinary claim, also when it is repeated.
+        update events
+        set
+            metadata = as_object(metadata) - 'lease' - 'alone'
+            || jsonb_build_object(
+                'attempt', greatest(coalesce(as_count(as_object(metadata) ->> 'attempt'), 1) - 1, 0)
+            )
+        where
+            processed is not true
+            and metadata #>> '{lease,token}' = p_replaces::text
+            and (id = p_event_id or (aggregate_id = v_event.aggregate_id and aggregate_type = 'user'));
+        select * into v_event from events where id = p_event_id;
+    end if;
 
     if v_event.processed is true then
         return jsonb_build_object(
@@ -61,13 +75,12 @@ begin
     if
         lease_is_live(v_event.metadata, v_now)
         and v_event.metadata #>> '{lease,token}' is distinct from p_token::text
-        and v_event.metadata #>> '{lease,token}' is distinct from p_replaces::text
     then
         return '{"outcome": "busy"}';
     end if;
     if
         v_event.aggregate_type = 'user'
-        and member_is_busy(v_event.aggregate_id, coalesce(p_replaces, p_token), v_now)
+        and member_is_busy(v_event.aggregate_id, p_token, v_now)
     then
         return '{"outcome": "busy"}';
     end if;
@@ -106,9 +119,7 @@ begin
             || jsonb_build_object('dead', jsonb_build_object('error', 'lease ran out five times', 'at', v_now))
         where
             processed is not true
-            and coalesce(as_object(metadata) #>> '{lease,token}', '') not in (
-                p_token::text, coalesce(p_replaces::text, p_token::text)
-            )
+            and metadata #>> '{lease,token}' is distinct from p_token::text
             and coalesce(as_count(as_object(metadata) ->> 'attempt'), 0) >= c_max_attempts
             and (
                 id = p_event_id
@@ -195,11 +206,7 @@ begin
             metadata = as_object(metadata) - 'retry_at' - 'alone'
             || jsonb_build_object(
                 'lease', jsonb_build_object('token', p_token, 'until', v_now + make_interval(secs => p_lease_s)),
-                'attempt', coalesce(as_count(as_object(metadata) ->> 'attempt'), 0)
-                + case
-                    when p_replaces is not null and metadata #>> '{lease,token}' = p_replaces::text then 0
-                    else 1
-                end
+                'attempt', coalesce(as_count(as_object(metadata) ->> 'attempt'), 0) + 1
             )
             || case when v_alone then '{"alone": true}'::jsonb else '{}' end
         where id = any(v_ids);

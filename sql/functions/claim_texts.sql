@@ -9,7 +9,7 @@
 --              p_limit ≤ 200 members; p_now
 -- result       {outcome: claimed, token, sends [{id, user_id, to, body}], more: are members left over}
 -- locks        each member's users row; one failing member does not disturb the others
--- idempotency  the same token gets its unanswered sends again
+-- idempotency  the same token gets its unanswered sends again, and claims nothing more
 create or replace function claim_texts(
     p_token uuid,
     p_user_id uuid default null,
@@ -24,6 +24,7 @@ set lock_timeout = '2s'
 as $$
 declare
     c_rows_per_member constant integer := 20;
+    c_looked_at_most constant integer := 10000;
     v_limit integer := least(greatest(p_limit, 1), 200);
     v_candidate uuid;
     v_member users%rowtype;
@@ -31,38 +32,69 @@ declare
     v_charge jsonb;
     v_conversation_id uuid;
     v_sends jsonb := '[]';
-    v_seen integer := 0;
+    v_candidates uuid [] := '{}';
+    v_seen uuid [];
+    v_looked_at integer := 0;
     v_more boolean := false;
     v_now timestamptz := coalesce(p_now, clock_timestamp());
 begin
-    for v_candidate in
-        select d.user_id
-        from (
-            select
-                q.user_id,
-                min(case q.priority when 'high' then 1 when 'low' then 3 else 2 end) as rank,
-                min(q.scheduled_for) as due
-            from (
-                select p.user_id, p.priority, p.scheduled_for
-                from message_queue as p
+    select jsonb_agg(
+        jsonb_build_object('id', q.id, 'user_id', q.user_id, 'to', u.phone_number, 'body', q.final_message)
+        order by q.sent_at, q.id
+    )
+    into v_sends
+    from message_queue as q
+    inner join users as u on u.id = q.user_id
+    where
+        q.status = 'queued'
+        and q.delivered_message_id is not null
+        and q.sent_at >= v_now - interval '1 min'
+        and as_object(q.message_data) #>> '{send,token}' = p_token::text;
+    if v_sends is not null then
+        return jsonb_build_object(
+            'outcome', 'claimed', 'token', p_token, 'now', v_now, 'more', true, 'sends', v_sends
+        );
+    end if;
+    v_sends := '[]';
+    if p_user_id is not null then
+        v_candidates := array[p_user_id];
+    else
+        -- Row by row in the order of the index message_queue_due, until there are members enough: what
+        -- waits behind them costs nothing. Who has a text in flight gets no other.
+        v_seen := array(
+            select distinct q.user_id
+            from message_queue as q
+            where q.status = 'queued' and q.delivered_message_id is not null
+        );
+        <<ranks>>
+        for v_rank in 1..3 loop
+            for v_candidate in
+                select q.user_id
+                from message_queue as q
                 where
-                    p.status = 'queued'
-                    and p.delivered_message_id is null
-                    and p.scheduled_for <= v_now
-                    and (p_user_id is null or p.user_id = p_user_id)
-                order by p.scheduled_for
-                limit 10000
-            ) as q
-            group by q.user_id
-        ) as d
-        order by d.rank, d.due, d.user_id
-        limit v_limit + 1
-    loop
-        v_seen := v_seen + 1;
-        if v_seen > v_limit then
-            v_more := true;
-            exit;
-        end if;
+                    q.status = 'queued'
+                    and q.delivered_message_id is null
+                    and (case q.priority when 'high' then 1 when 'low' then 3 else 2 end) = v_rank
+                    and q.scheduled_for <= v_now
+                    and q.final_message is not null
+                    and q.requires_fresh_context is not true
+                order by q.scheduled_for, q.id
+            loop
+                v_looked_at := v_looked_at + 1;
+                exit ranks when v_looked_at > c_looked_at_most;
+                continue when v_candidate = any(v_seen);
+                if cardinality(v_candidates) = v_limit then
+                    v_more := true;
+                    exit ranks;
+                end if;
+                v_seen := v_seen || v_candidate;
+                v_candidates := v_candidates || v_candidate;
+            end loop;
+        end loop;
+    end if;
+
+    foreach v_candidate in array v_candidates loop
+        v_text := null;
         begin
             if p_user_id is not null then
                 perform lock_member(v_candidate);
@@ -82,6 +114,18 @@ begin
                 -- One text in flight per member: the next leaves when this one is settled.
                 continue;
             end if;
+            -- A sequence that has become complete need not wait for its ten minutes to end.
+            update message_queue as q
+            set
+                scheduled_for = coalesce(as_time(q.message_data #>> '{hold,due}'), v_now),
+                message_data = q.message_data - 'hold'
+            where
+                q.user_id = v_candidate
+                and q.status = 'queued'
+                and as_object(q.message_data) #>> '{hold,rule}' = 'sequence_incomplete'
+                and q.sequence_total <= (
+                    select count(*) from message_queue as p where p.sequence_id = q.sequence_id
+                );
             for v_text in
                 select q.*
                 from message_queue as q
@@ -139,11 +183,12 @@ begin
             when lock_not_available then
                 null; -- Somebody works for this member; they will go on with what waits.
             when data_exception or integrity_constraint_violation then
-                raise warning 'texts of member % cannot be claimed (%)', v_candidate, sqlstate;
+                raise warning 'a text of member % cannot be claimed (%)', v_candidate, sqlstate;
                 update message_queue
                 set scheduled_for = v_now + interval '10 min'
                 where
                     user_id = v_candidate
+                    and id = coalesce(v_text.id, id)
                     and status = 'queued'
                     and delivered_message_id is null
                     and scheduled_for <= v_now;
@@ -151,21 +196,7 @@ begin
     end loop;
     return jsonb_build_object(
         'outcome', 'claimed', 'token', p_token, 'now', v_now, 'more', v_more,
-        'sends', case
-            when jsonb_array_length(v_sends) > 0 then v_sends
-            else coalesce((
-                select jsonb_agg(jsonb_build_object(
-                    'id', q.id, 'user_id', q.user_id, 'to', u.phone_number, 'body', q.final_message
-                ))
-                from message_queue as q
-                inner join users as u on u.id = q.user_id
-                where
-                    q.status = 'queued'
-                    and q.delivered_message_id is not null
-                    and q.sent_at >= v_now - interval '1 min'
-                    and as_object(q.message_data) #>> '{send,token}' = p_token::text
-            ), '[]')
-        end
+        'sends', v_sends
     );
 end;
 $$;

@@ -11,7 +11,10 @@ language plpgsql
 volatile
 set search_path = public, pg_temp
 as $$
+declare
+    v_text message_queue%rowtype;
 begin
+    select * into v_text from message_queue where id = p_id;
     update message_queue
     set
         scheduled_for = greatest(p_until, scheduled_for),
@@ -21,6 +24,13 @@ begin
                 'due', coalesce(as_object(message_data) #>> '{hold,due}', to_jsonb(scheduled_for) #>> '{}')
             )
         )
-    where id = p_id;
+    where
+        id = p_id
+        or (
+            sequence_id = v_text.sequence_id
+            and user_id = v_text.user_id
+            and status = 'queued'
+            and delivered_message_id is null
+        );
 end;
 $$;

@@ -1,7 +1,8 @@
 -- quiet_until: until when are these quiet hours, if they are now?
 --
 -- behaviour.md, "Quiet hours": half-open [start, end) in local time, may cross midnight, start = end
--- means none, 22:00-08:00 if either is null.
+-- means none, 22:00-08:00 if either is null. The window is what lies between the two instants, so
+-- that it ends once, also where the clock shows its end twice or never.
 --
 -- arguments    p_start, p_end, local times or null; p_zone, a known zone; p_now
 -- result       the end of the window that p_now lies in, or null
@@ -15,15 +16,19 @@ as $$
 declare
     v_start time := case when p_start is null or p_end is null then '22:00' else p_start end;
     v_end time := case when p_start is null or p_end is null then '08:00' else p_end end;
-    v_local timestamp := p_now at time zone p_zone;
+    v_today date := (p_now at time zone p_zone)::date;
+    v_day date;
+    v_until timestamptz;
 begin
-    if v_start < v_end and v_local::time >= v_start and v_local::time < v_end then
-        return local_instant(v_local::date + v_end, p_zone);
-    elsif v_start > v_end and v_local::time >= v_start then
-        return local_instant(v_local::date + 1 + v_end, p_zone);
-    elsif v_start > v_end and v_local::time < v_end then
-        return local_instant(v_local::date + v_end, p_zone);
+    if v_start = v_end then
+        return null;
     end if;
+    foreach v_day in array array[v_today - 1, v_today] loop
+        v_until := local_instant(v_day + (v_end < v_start)::integer + v_end, p_zone);
+        if p_now >= local_instant(v_day + v_start, p_zone) and p_now < v_until then
+            return v_until;
+        end if;
+    end loop;
     return null;
 end;
 $$;

@@ -28,7 +28,7 @@ declare
     v_phone text := p_text ->> 'phone';
     v_keyword text := p_text ->> 'keyword';
     v_reply text := p_text ->> 'reply';
-    v_media jsonb := coalesce(p_text -> 'media', '[]');
+    v_media jsonb := coalesce(nullif(p_text -> 'media', 'null'), '[]');
     v_user_id uuid;
     v_conversation_id uuid;
     v_was_opted_out boolean;
@@ -40,13 +40,17 @@ begin
     if v_user_id is null then
         insert into users (phone_number, created_at, updated_at)
         values (v_phone, coalesce(p_now, clock_timestamp()), coalesce(p_now, clock_timestamp()))
-        on conflict (phone_number) do nothing;
+        on conflict do nothing;
         select u.id into v_user_id from users as u where u.phone_number = v_phone;
     end if;
     perform lock_member(v_user_id);
     v_now := coalesce(p_now, clock_timestamp());
 
-    if exists (select 1 from messages where id = v_message_id) then
+    -- By its SID, too: a text of before us has another id.
+    if
+        exists (select 1 from messages where id = v_message_id)
+        or exists (select 1 from messages where twilio_message_sid = p_text ->> 'sid')
+    then
         return jsonb_build_object(
             'outcome', 'duplicate', 'user_id', v_user_id,
             'event_id', (select e.id from events as e where e.id = v_event_id and e.processed is not true)

@@ -70,7 +70,7 @@ begin
             v_settled := v_settled + 1;
         elsif v_held and v_result ->> 'outcome' = 'ambiguous' then
             update message_queue
-            set message_data = jsonb_set(message_data, '{send,error}', to_jsonb(v_result ->> 'code'))
+            set message_data = jsonb_set(message_data, '{send,error}', to_jsonb(coalesce(v_result ->> 'code', 'unknown')))
             where id = v_id;
         end if;
     end loop;

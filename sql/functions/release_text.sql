@@ -15,6 +15,7 @@ declare
     v_text message_queue%rowtype;
     v_data jsonb;
     v_first timestamptz;
+    v_until timestamptz;
 begin
     select * into v_text from message_queue where id = p_id;
     v_data := as_object(v_text.message_data);
@@ -24,16 +25,26 @@ begin
         where user_id = v_text.user_id and date = as_time(v_data ->> 'charged_on')::date;
     end if;
     v_first := coalesce(as_time(v_data ->> 'first_released_at'), p_now);
+    v_until := p_now
+    + least(interval '5 s' * power(2, least(coalesce(as_count(v_data ->> 'attempts'), 1) - 1, 10)), interval '5 min');
     update message_queue
     set
         delivered_message_id = null,
         sent_at = null,
-        scheduled_for = p_now
-        + least(interval '5 s' * power(2, least(coalesce(as_count(v_data ->> 'attempts'), 1) - 1, 10)), interval '5 min'),
+        scheduled_for = v_until,
         message_data = (v_data - 'send' - 'counted' - 'charged_on')
         || jsonb_build_object('error_code', p_reason, 'first_released_at', v_first)
     where id = p_id;
     delete from messages where id = p_id and twilio_message_sid is null;
+    -- The parts after it cannot leave before it: due, they would only stand in others' way.
+    update message_queue
+    set scheduled_for = v_until
+    where
+        sequence_id = v_text.sequence_id
+        and user_id = v_text.user_id
+        and status = 'queued'
+        and delivered_message_id is null
+        and scheduled_for < v_until;
     if p_now - v_first >= c_limit then
         perform fail_text(p_id, p_reason);
     end if;

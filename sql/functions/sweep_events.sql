@@ -20,38 +20,29 @@ declare
     v_now timestamptz := coalesce(p_now, clock_timestamp());
     v_ids jsonb;
 begin
-    with open as (
-        select
-            e.id,
-            e.created_at,
-            e.metadata,
-            row_number() over (
-                partition by case when e.aggregate_type = 'user' then e.aggregate_id else e.id end
-                order by e.created_at, e.id
-            ) as place
-        from events as e
-        where
-            e.processed is not true
-            and (
-                e.created_at < v_now - c_age
-                or as_object(e.metadata) ? 'retry_at'
-                or as_object(e.metadata) ? 'lease'
-            )
-            and not lease_is_live(e.metadata, v_now)
-            and coalesce(as_time(as_object(e.metadata) ->> 'retry_at') <= v_now, true)
-        order by e.created_at, e.id
-        limit 5000
-    ),
-
-    due as (
+    -- Whether a row is the member's next is asked last and only until there are enough: a sweep costs what it
+    -- finds, not what is open.
+    with due as (
         select e.id
         from events as e
         where
             e.id in (
                 select o.id
-                from open as o
+                from (
+                    select i.*
+                    from events as i
+                    where i.processed is not true
+                    order by i.created_at, i.id
+                    limit 5000
+                ) as o
                 where
-                    o.place = 1
+                    (
+                        coalesce(o.created_at < v_now - c_age, true)
+                        or as_object(o.metadata) ? 'retry_at'
+                        or as_object(o.metadata) ? 'lease'
+                    )
+                    and not lease_is_live(o.metadata, v_now)
+                    and coalesce(as_time(as_object(o.metadata) ->> 'retry_at') <= v_now, true)
                     and (
                         as_time(as_object(o.metadata) ->> 'published_at') is null
                         or as_time(o.metadata ->> 'published_at')
@@ -62,8 +53,12 @@ begin
                         -- A retry is due when its time comes, however often the event was published before.
                         or as_time(o.metadata ->> 'retry_at') > as_time(o.metadata ->> 'published_at')
                     )
+                    and case
+                        when o.aggregate_type = 'user' then o.id = next_open_event(o.aggregate_id, v_now)
+                        else true
+                    end
                 order by o.created_at, o.id
-                limit least(p_limit, 200)
+                limit least(greatest(p_limit, 1), 200)
             )
         for update skip locked
     ),

@@ -26,7 +26,8 @@ begin
     select * into v_member from users where id = p_user_id;
     v_onboarding := v_member.verified is not true;
 
-    select to_jsonb(c) into v_conversation
+    select to_jsonb(c) || jsonb_build_object('messages_since_summary', coalesce(c.messages_since_summary, 0))
+    into v_conversation
     from conversations as c
     where c.user_id = p_user_id and c.status = 'active'
     order by c.created_at desc nulls last, c.id desc
@@ -36,7 +37,8 @@ begin
         jsonb_agg(
             jsonb_build_object(
                 'event_id', e.id, 'message_id', m.id, 'content', m.content,
-                'media', coalesce(e.payload -> 'media', '[]'), 'created_at', m.created_at
+                'media', coalesce(e.payload -> 'media', '[]'),
+                'created_at', coalesce(m.created_at, e.created_at, p_now)
             )
             order by e.created_at, e.id
         ),
@@ -51,7 +53,12 @@ begin
     from (
         select m.id, m.role, m.content, m.status, m.created_at
         from messages as m
-        where m.user_id = p_user_id and m.id <> all(coalesce(v_message_ids, '{}'))
+        where
+            m.user_id = p_user_id
+            and m.id <> all(coalesce(v_message_ids, '{}'))
+            -- Without a time a text has no place among the others; other roles are nobody's words.
+            and m.created_at is not null
+            and m.role in ('user', 'assistant')
         order by m.created_at desc, m.id desc
         limit 20
     ) as h;

@@ -298,7 +298,7 @@ def test_fifty_overlapping_turns_of_one_member_never_run_two_at_a_time(
             running.append(event_id)
             overlaps.append(tuple(running))
             work = unit(answer)
-            work.add("users", user, credit_balance=0)
+            work.update("users", user, {"title": "x"}, expect={})
             running.remove(event_id)
             assert commit(rpc, answer, work, final=True)["outcome"] == "applied"
             turns.append(answer["events"])
