@@ -13,6 +13,7 @@ FUNCTIONS = (
     "twilio_status",
     "event_processor",
     "event_sweeper",
+    "task_processor",
     "message_orchestrator",
 )
 

@@ -1,7 +1,9 @@
 """event_processor: one event, from claim to commit.
 
 Trigger: Pub/Sub push (raw, or a CloudEvent through Eventarc), authenticated by IAM; on one machine
-         the relay. The body names one event id.
+         the relay. The body names one event id. Or Cloud Scheduler, with {"event_type": …} of a
+         type that is due by the clock; that call is recorded as an event first, once for each
+         X-CloudScheduler-ScheduleTime.
 Reads:   the event and its context, under the member's lease (sql/functions/claim_event.sql).
 Commits: the handler's unit of work (sql/functions/commit_work.sql), then sends what it queued.
 Answers: 200 whenever the outcome is recorded or needs no record; 503 when nothing could be
@@ -9,24 +11,30 @@ Answers: 200 whenever the outcome is recorded or needs no record; 503 when nothi
          in the end dead-letters.
 """
 
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
 from flask import Request, Response, jsonify
 
 from lib.adapters import claude, pubsub, supabase
 from lib.adapters.push import BadPush, event_id_of
 from lib.adapters.twilio_sms import Sms
-from lib.agents.handlers import handlers
+from lib.agents.handlers import event_handlers
 from lib.core import log
+from lib.core.ids import scheduled_event_id
 from lib.core.settings import TwilioSettings, load
 from lib.engine.outbox import Outbox
-from lib.engine.process import Processor
+from lib.engine.process import EventProcessor
+from lib.engine.registry import EVENT_TYPES
 
 log.setup()
 _log = log.get("event_processor")
 _twilio = load(TwilioSettings)
 _database = supabase.connect()
-_processor = Processor(
+_processor = EventProcessor(
     _database,
-    handlers(claude.connect().complete, answer_help=not _twilio.twilio_handles_keywords),
+    event_handlers(claude.connect().complete, answer_help=not _twilio.twilio_handles_keywords),
     Outbox(_database, Sms(_twilio)),
     pubsub.publish,
 )
@@ -34,13 +42,46 @@ _processor = Processor(
 
 def event_processor(request: Request) -> Response:
     """Entry point."""
+    body = request.get_json(silent=True)
     try:
-        event_id = event_id_of(request.get_json(silent=True))
+        if isinstance(body, dict) and "event_type" in body:
+            event_id = _record_scheduled(
+                body["event_type"], request.headers.get("X-CloudScheduler-ScheduleTime", "")
+            )
+        else:
+            event_id = event_id_of(body)
+        return jsonify({"outcome": _processor.run(event_id)})
     except BadPush as error:
         _log.error("push refused", extra={"reason": str(error)})
         return Response(str(error), 400, mimetype="text/plain")
-    try:
-        return jsonify({"outcome": _processor.run(event_id)})
     except supabase.DatabaseError:
-        _log.exception("nothing recorded", extra={"event_id": str(event_id)})
+        _log.exception("nothing recorded")
         return Response("The event could not be recorded.", 503, mimetype="text/plain")
+
+
+def _record_scheduled(event_type: Any, scheduled_at: str) -> UUID:
+    """Make a schedule's call an event; the same call again is the same event.
+
+    Raises:
+        BadPush: no such type is due by the clock, or the call does not say when it was due.
+    """
+    registered = EVENT_TYPES.get(event_type) if isinstance(event_type, str) else None
+    if registered is None or not registered.scheduled:
+        raise BadPush("The body names no event type that a schedule may ask for.")
+    try:
+        due = datetime.fromisoformat(scheduled_at)
+    except ValueError:
+        due = None
+    if due is None or due.tzinfo is None:
+        raise BadPush("X-CloudScheduler-ScheduleTime is missing or no time with an offset.")
+    event_id = scheduled_event_id(event_type, due)
+    _database.call(
+        "record_event",
+        event={
+            "id": event_id,
+            "event_type": event_type,
+            "payload": {"scheduled_at": due},
+            "created_by": "cloud_scheduler",
+        },
+    )
+    return event_id

@@ -18,7 +18,7 @@ from lib.core.ids import derived_id
 from lib.core.model import JSON, Complete
 from lib.domain import onboarding
 from lib.domain.onboarding import NotTakenError, OwnWords, Profile, Step
-from lib.engine.events import OnboardingCompleted, OnboardingStepCompleted
+from lib.engine.registry import OnboardingCompleted, OnboardingStepCompleted
 from lib.engine.turn import Turn
 from lib.engine.work import UnitOfWork
 

@@ -1,26 +1,60 @@
-"""Which code decides about which event: the one place where event types meet handlers."""
+"""Which code decides about which event or task: the one place where types meet handlers."""
 
-from lib.agents import bouncer, concierge
+from lib.agents import agent_of_humans, bouncer, concierge, summary
 from lib.agents.routing import agent_for
 from lib.core.model import Complete
 from lib.domain import messaging
-from lib.engine.process import Claim, Decide, MalformedEvent
+from lib.engine.registry import SendRequested
+from lib.engine.step import Claim, Decide, Malformed
 from lib.engine.turn import Member, Turn
 from lib.engine.work import UnitOfWork
 
 _AGENTS = {"bouncer": bouncer.decide, "concierge": concierge.decide}
 
 
-def handlers(complete: Complete, *, answer_help: bool) -> dict[str, Decide]:
+def event_handlers(complete: Complete, *, answer_help: bool) -> dict[str, Decide]:
     """The handlers of all event types that have one.
 
     `complete` calls the model; `answer_help` is false where Twilio answers HELP itself.
     """
+    return {
+        "user.message.received": lambda claim, deadline: decide_turn(
+            claim, complete, deadline, answer_help=answer_help
+        ),
+        "community.closure_due": lambda claim, _: agent_of_humans.close(claim),
+        "message.send.requested": lambda claim, _: queue_text(claim),
+    }
 
-    def message_received(claim: Claim, deadline: float) -> UnitOfWork:
-        return decide_turn(claim, complete, deadline, answer_help=answer_help)
 
-    return {"user.message.received": message_received}
+def task_handlers(complete: Complete) -> dict[str, Decide]:
+    """The handlers of all task types."""
+    return {
+        "create_conversation_summary": lambda claim, deadline: summary.summarise(
+            claim, complete, deadline
+        ),
+        "process_community_response": lambda claim, deadline: agent_of_humans.score(
+            claim, complete, deadline
+        ),
+    }
+
+
+def queue_text(claim: Claim) -> UnitOfWork:
+    """Put what a background agent wants said into the queue; the orchestrator says when."""
+    wanted = SendRequested.model_validate(claim.payload)
+    work = UnitOfWork(claim.source, created_by="concierge")
+    work.insert(
+        "message_queue",
+        {
+            "user_id": wanted.user_id,
+            "agent_id": work.created_by,
+            "message_data": wanted.message_data.model_dump(mode="json", exclude_defaults=True)
+            | {"kind": wanted.message_data.kind},
+            "final_message": wanted.final_message,
+            "priority": wanted.priority,
+            **({"scheduled_for": wanted.scheduled_for} if wanted.scheduled_for else {}),
+        },
+    )
+    return work
 
 
 def decide_turn(
@@ -29,12 +63,12 @@ def decide_turn(
     """One turn: the member's agent answers the new texts; HELP is answered by rule, without it.
 
     Raises:
-        MalformedEvent: there is no text to answer.
+        Malformed: there is no text to answer.
         DecisionFailed: the agent could not decide.
     """
     context = claim.context or {}
     if not context.get("texts"):
-        raise MalformedEvent("the event names no text of its member")
+        raise Malformed("the event names no text of its member")
     agent = agent_for(Member.model_validate(context["member"]))
     instances = [a for a in context["agent_instances"] if a["agent_type"] == agent]
     helps = [t for t in context["texts"] if messaging.keyword(t["content"]) == "help"]
@@ -52,6 +86,7 @@ def decide_turn(
         if others
         else UnitOfWork(claim.source, created_by=agent)
     )
+    summary.schedule(work, turn)
     if helps and answer_help:
         work.say(
             turn.member.id,

@@ -1,5 +1,6 @@
 """Deterministic row ids: the same source always makes the same rows (protocol.md, 5 and 12)."""
 
+from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
 #: Root of every id this system derives. Never change it: ids of recorded texts depend on it.
@@ -27,3 +28,8 @@ def receipt_key(sid: str) -> UUID:
 def receipt_event_id(sid: str, status: str) -> UUID:
     """The audit event of one receipt: the same SID and status is the same event."""
     return uuid5(NAMESPACE, f"receipt:{sid}:{status}")
+
+
+def scheduled_event_id(event_type: str, scheduled_at: datetime) -> UUID:
+    """The event that a schedule brings into being: once for each time at which it is due."""
+    return uuid5(NAMESPACE, f"scheduled:{event_type}:{scheduled_at.astimezone(UTC).isoformat()}")

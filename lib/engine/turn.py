@@ -45,6 +45,7 @@ class Conversation(Document):
     id: UUID
     conversation_summary: str | None = None
     messages_since_summary: int = 0
+    last_summary_message_id: UUID | None = None
 
 
 class Message(Document):

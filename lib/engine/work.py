@@ -35,6 +35,7 @@ class UnitOfWork:
 
     source: UUID
     created_by: str
+    source_type: Literal["event", "task"] = "event"
     changes: list[JSON] = field(default_factory=list)
     calls: list[JSON] = field(default_factory=list)
     _ordinal: int = 0
@@ -90,6 +91,36 @@ class UnitOfWork:
                 "metadata": {},
                 "processed": audit_only,
                 "created_by": self.created_by,
+            },
+            id=id,
+        )
+
+    def schedule(
+        self,
+        task_type: str,
+        payload: BaseModel,
+        *,
+        agent_type: str,
+        user_id: UUID | None,
+        scheduled_for: datetime | None = None,
+        priority: Priority = "medium",
+        id: UUID | None = None,
+    ) -> UUID:
+        """Schedule a task, due at the commit without `scheduled_for`. Returns the task's id.
+
+        A task of a member (`user_id`) is decided under that member's lease. With an `id` of its
+        own, scheduling it again changes nothing, whatever has become of it.
+        """
+        return self.insert(
+            "agent_tasks",
+            {
+                "task_type": task_type,
+                "agent_type": agent_type,
+                "user_id": user_id,
+                "context_json": payload.model_dump(mode="json", exclude_none=True),
+                "priority": priority,
+                "created_by": self.created_by,
+                **({"scheduled_for": scheduled_for} if scheduled_for else {}),
             },
             id=id,
         )
@@ -189,7 +220,7 @@ class UnitOfWork:
                     "action_type": action_type,
                     "user_id": user_id,
                     "context_id": self.source,
-                    "context_type": "event",
+                    "context_type": self.source_type,
                     "model_used": call.model,
                     "input_tokens": call.input_tokens,
                     "output_tokens": call.output_tokens,

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from local.claude_simulator import bouncer, concierge
+from local.claude_simulator import background, bouncer, concierge
 from local.claude_simulator.blocks import finished, new_id, thinking
 from local.claude_simulator.control import Control, Orders
 from local.claude_simulator.prompt import read_turn
@@ -130,6 +130,8 @@ class Api:
 def _played(body: JSON, seed: str) -> list[JSON]:
     """The answer of the agent that is asked, or an honest sentence."""
     turn = read_turn(body)
+    if turn is None and (said := background.answer(body)) is not None:
+        return [thinking("A background job.", seed), {"type": "text", "text": said}]
     if turn is None:
         return [thinking("Nobody I can play is asked.", seed), {"type": "text", "text": _HONEST}]
     move = (bouncer if turn.agent == "bouncer" else concierge).next_move(turn)

@@ -35,14 +35,15 @@ begin
     if v_op = 'insert' then
         -- The clock of the commit is the time of the row, also under the local clock.
         v_values := jsonb_build_object('created_at', p_now) || v_values;
-        if v_table = 'message_queue' then
+        if v_table in ('message_queue', 'agent_tasks') then
             v_values := jsonb_build_object('scheduled_for', p_now) || v_values;
-            if
-                is_opted_out((v_values ->> 'user_id')::uuid)
-                and as_object(v_values -> 'message_data') ->> 'confirmation' is distinct from 'true'
-            then
-                v_values := v_values || '{"status": "superseded", "superseded_reason": "opted out"}';
-            end if;
+        end if;
+        if
+            v_table = 'message_queue'
+            and is_opted_out((v_values ->> 'user_id')::uuid)
+            and as_object(v_values -> 'message_data') ->> 'confirmation' is distinct from 'true'
+        then
+            v_values := v_values || '{"status": "superseded", "superseded_reason": "opted out"}';
         end if;
     end if;
     v_columns := checked_columns(v_table, v_values);

@@ -219,7 +219,10 @@ begin
         'events', to_jsonb(v_ids),
         'alone', coalesce(v_alone, false),
         'event', (select to_jsonb(e) from events as e where e.id = v_ids[1]),
-        'context', case when v_turn then turn_context(v_event.aggregate_id, v_ids, v_now) end
+        'context', case
+            when v_turn then turn_context(v_event.aggregate_id, v_ids, v_now)
+            else event_context(v_event, v_now)
+        end
     );
 exception
     when lock_not_available or deadlock_detected then

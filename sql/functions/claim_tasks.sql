@@ -12,7 +12,8 @@
 -- arguments    p_token, made by the caller: the same token gets the same claim again
 --              p_limit, 1 to 100 tasks; p_lease_s, seconds, at least the deadline + 15 s
 --              p_now, tests and the local clock only
--- result       {outcome: claimed, token, now, tasks [agent_tasks rows], more: was the batch full}
+-- result       {outcome: claimed, token, now, tasks [agent_tasks rows with context: see task_context],
+--               more: was the batch full}
 -- locks        users rows, then agent_tasks rows, skipping locked ones
 -- idempotency  by p_token, as long as a task of the claim is neither committed nor failed
 create or replace function claim_tasks(
@@ -179,7 +180,7 @@ begin
 
     select
         jsonb_agg(
-            to_jsonb(t)
+            to_jsonb(t) || jsonb_build_object('context', task_context(t, v_now))
             order by case t.priority when 'high' then 1 when 'low' then 3 else 2 end, t.scheduled_for, t.id
         )
     into v_tasks

@@ -54,7 +54,7 @@ def test_an_unknown_type_or_a_malformed_payload_is_a_dead_letter_and_delays_noth
     event_id = poison(phone, event_type, payload, aggregate_type)
     phone.converse("are you there?")
     dead = wait_until_dead(phone, event_id)
-    assert dead["error"] in ("unknown event type", "malformed payload")
+    assert dead["error"] in ("unknown type", "malformed payload")
     assert [event["metadata"].get("dead") for event in phone.inbound_events()
             if event["id"] != event_id] == [None, None]  # fmt: skip
     assert len(phone.received()) == 2
@@ -102,7 +102,7 @@ def test_a_thousand_dead_letters_delay_no_text(stack: StackUnderTest) -> None:
         "insert into events"
         " (event_type, aggregate_type, aggregate_id, payload, processed, metadata, created_at)"
         " select 'nobody.knows_this', 'user', id, '{}', true,"
-        ' \'{"dead": {"error": "unknown event type"}}\', now() - interval \'1 day\''
+        ' \'{"dead": {"error": "unknown type"}}\', now() - interval \'1 day\''
         " from users, generate_series(1, 1000) where phone_number = %s returning id",
         phone.number,
     )

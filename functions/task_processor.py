@@ -1,0 +1,49 @@
+"""task_processor: works through the background tasks that are due.
+
+Trigger: Cloud Scheduler, every 2 minutes, authenticated by IAM. Runs may overlap and ticks repeat:
+         a task is claimed by one of them.
+Reads:   due tasks and their context, under their members' leases (sql/functions/claim_tasks.sql).
+Commits: each handler's unit of work (sql/functions/commit_work.sql), then sends what it queued.
+         A full batch is followed by the next at once.
+Answers: 200 with counts; 503 when the database is out of reach.
+"""
+
+from flask import Request, Response, jsonify
+
+from lib.adapters import claude, pubsub, supabase
+from lib.adapters.twilio_sms import Sms
+from lib.agents.handlers import event_handlers, task_handlers
+from lib.core import log
+from lib.core.settings import TwilioSettings, load
+from lib.engine.outbox import Outbox
+from lib.engine.process import EventProcessor
+from lib.engine.tasks import TaskProcessor
+
+log.setup()
+_log = log.get("task_processor")
+_twilio = load(TwilioSettings)
+_database = supabase.connect()
+_complete = claude.connect().complete
+_outbox = Outbox(_database, Sms(_twilio))
+_events = EventProcessor(
+    _database,
+    event_handlers(_complete, answer_help=not _twilio.twilio_handles_keywords),
+    _outbox,
+    pubsub.publish,
+)
+_tasks = TaskProcessor(
+    _database, task_handlers(_complete), _outbox, pubsub.publish, follow=_events.run
+)
+
+#: Seconds in which a run claims; its last tasks have 8 minutes more. The next tick is due then.
+CLAIM_FOR_S = 110.0
+
+
+def task_processor(_request: Request) -> Response:
+    """Entry point."""
+    try:
+        ran = _tasks.run(CLAIM_FOR_S)
+    except supabase.DatabaseError:
+        _log.exception("run cut short")
+        return Response("The database is out of reach.", 503, mimetype="text/plain")
+    return jsonify({"claimed": ran.claimed, "outcomes": ran.outcomes, "more": ran.more})

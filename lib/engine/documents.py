@@ -1,0 +1,88 @@
+"""The claim documents of everything but a turn: what deciding about it needs, in one piece.
+
+Built by sql/functions/event_context.sql and task_context.sql; tests hold them against each other.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from lib.engine.turn import Conversation, Document, Message
+
+
+class Answer(Document):
+    """An answer to a request; `scored` also when its scoring is over for good."""
+
+    id: UUID
+    user_id: UUID
+    scored: bool
+
+
+class ClosingRequest(Document):
+    """A community request that is past its time or answered by everybody asked.
+
+    `priorities` are the experts' items about it that are not over.
+    """
+
+    id: UUID
+    status: str
+    requesting_user_id: UUID | None = None
+    request_summary: str | None = Field(default=None, repr=False)
+    responses_count: int | None = 0
+    expired: bool
+    answers: list[Answer] = Field(default_factory=list)
+    priorities: list[UUID] = Field(default_factory=list)
+
+
+class Closure(Document):
+    """community.closure_due. `more` says that not all requests are in it."""
+
+    now: datetime
+    requests: list[ClosingRequest]
+    more: bool = False
+
+
+class Response(Document):
+    """The `community_responses` row that is scored."""
+
+    id: UUID
+    user_id: UUID
+    verbatim_answer: str = Field(repr=False)
+    response_text: str = Field(repr=False)
+    usefulness_score: int | None = None
+    status: str | None = None
+    created_at: datetime | None = None
+
+
+class Request(Document):
+    """The `community_requests` row that a response answers."""
+
+    id: UUID
+    question: str = Field(repr=False)
+    requester_context: str | None = Field(default=None, repr=False)
+    desired_outcome: str | None = None
+    status: str | None = None
+    closed_loop_at: datetime | None = None
+
+
+class Scoring(Document):
+    """process_community_response."""
+
+    now: datetime
+    response: Response | None = None
+    request: Request | None = None
+
+
+class SummaryMessage(Message):
+    """A text that is summarised."""
+
+    id: UUID
+
+
+class Summary(Document):
+    """create_conversation_summary: the texts since the last summary, oldest first."""
+
+    now: datetime
+    conversation: Conversation | None = None
+    messages: list[SummaryMessage] = Field(default_factory=list)

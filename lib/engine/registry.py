@@ -1,0 +1,160 @@
+"""The event and task types this system knows: typed payloads, who produces them, who handles them.
+
+A type is registered by the work that builds both ends (behaviour.md, "Events" and "Tasks");
+anything else that is found in the tables is a dead letter. lib/agents/handlers.py names the handler
+of each.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+
+class Payload(BaseModel):
+    """The payload of one type. Unknown keys are refused: they are a typing mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MediaRef(Payload):
+    """A picture or file that came with a text."""
+
+    url: str
+    content_type: str = ""
+
+
+class MessageReceived(Payload):
+    """user.message.received"""
+
+    message_id: UUID
+    conversation_id: UUID
+    media: list[MediaRef] = []
+
+
+class OptChanged(Payload):
+    """user.opted_out and user.opted_in: the keyword, or Twilio's error code, that did it."""
+
+    keyword: str
+
+
+class DeliveryUpdated(Payload):
+    """message.delivery_updated"""
+
+    sid: str
+    status: str
+    error_code: str | None = None
+
+
+class OnboardingStepCompleted(Payload):
+    """user.onboarding_step.completed"""
+
+    step: str
+    value: str
+
+
+class OnboardingCompleted(Payload):
+    """user.onboarding_completed: has no payload."""
+
+
+class ClosureDue(Payload):
+    """community.closure_due: the time the schedule was due (UTC), which makes the event unique."""
+
+    scheduled_at: AwareDatetime
+
+
+class RequestClosed(Payload):
+    """community.request_closed"""
+
+    request_id: UUID
+    reason: Literal["expired", "answered"]
+
+
+class MessageData(Payload):
+    """What `message_queue.message_data` says of a text when it is queued."""
+
+    kind: Literal["proactive", "system"]
+    topic: str | None = None
+    items: list[UUID] = []
+
+
+class SendRequested(Payload):
+    """message.send.requested: a background agent wants something said.
+
+    Without `final_message` the member's agent will find the words before it is sent.
+    """
+
+    user_id: UUID
+    message_data: MessageData
+    final_message: str | None = None
+    priority: Literal["high", "medium", "low"] = "medium"
+    scheduled_for: AwareDatetime | None = None
+
+
+class SummaryWanted(Payload):
+    """create_conversation_summary"""
+
+    conversation_id: UUID
+
+
+class AnswerToScore(Payload):
+    """process_community_response"""
+
+    response_id: UUID
+    request_id: UUID
+
+
+@dataclass(frozen=True)
+class EventType:
+    """One event type. `producers` are the files that emit it.
+
+    `audit_only` types are recorded to be read, not handled; `scheduled` ones may be asked for by
+    Cloud Scheduler (functions/event_processor.py).
+    """
+
+    payload: type[Payload]
+    producers: tuple[str, ...]
+    audit_only: bool = False
+    scheduled: bool = False
+
+
+@dataclass(frozen=True)
+class TaskType:
+    """One task type. `producers` are the files that schedule it."""
+
+    payload: type[Payload]
+    producers: tuple[str, ...]
+
+
+_SQL = "sql/functions"
+
+EVENT_TYPES: dict[str, EventType] = {
+    "user.message.received": EventType(MessageReceived, (f"{_SQL}/record_inbound.sql",)),
+    "user.opted_out": EventType(OptChanged, (f"{_SQL}/opt_out.sql",), audit_only=True),
+    "user.opted_in": EventType(OptChanged, (f"{_SQL}/record_inbound.sql",), audit_only=True),
+    "message.delivery_updated": EventType(
+        DeliveryUpdated, (f"{_SQL}/record_delivery.sql",), audit_only=True
+    ),
+    "user.onboarding_step.completed": EventType(
+        OnboardingStepCompleted, ("lib/agents/bouncer.py",), audit_only=True
+    ),
+    "user.onboarding_completed": EventType(
+        OnboardingCompleted, ("lib/agents/bouncer.py",), audit_only=True
+    ),
+    "community.closure_due": EventType(
+        ClosureDue,
+        ("functions/event_processor.py", "lib/agents/agent_of_humans.py"),
+        scheduled=True,
+    ),
+    # To be read by the account manager, once there is one.
+    "community.request_closed": EventType(
+        RequestClosed, ("lib/agents/agent_of_humans.py",), audit_only=True
+    ),
+    "message.send.requested": EventType(SendRequested, ("lib/agents/agent_of_humans.py",)),
+}
+
+TASK_TYPES: dict[str, TaskType] = {
+    "create_conversation_summary": TaskType(SummaryWanted, ("lib/agents/summary.py",)),
+    "process_community_response": TaskType(AnswerToScore, ("lib/agents/agent_of_humans.py",)),
+}

@@ -1,0 +1,240 @@
+"""Decide and commit what was claimed, and what follows from each answer: the same for an event and
+for a task.
+
+At-least-once delivery in, effects exactly once: a claim may be decided any number of times, its
+commit is applied once.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+
+from lib.adapters.supabase import Database, DatabaseUnavailable
+from lib.core import log
+from lib.core.ids import derived_id
+from lib.core.model import JSON, ModelUnavailable
+from lib.engine.outbox import Outbox
+from lib.engine.work import DecisionFailed, UnitOfWork
+
+_log = log.get("step")
+
+#: protocol.md, 9: a conflict is decided again at most three times.
+MAX_CONFLICTS = 3
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What was claimed: one task, or the events of one turn, and the context to decide with."""
+
+    token: UUID
+    type: str
+    payload: Any
+    context: JSON | None
+    event_ids: list[UUID] = field(default_factory=list)
+    task_id: UUID | None = None
+    alone: bool = False
+
+    @property
+    def source(self) -> UUID:
+        """The id that the ids of new rows are derived from."""
+        return self.task_id or self.event_ids[0]
+
+
+#: `decide(claim, deadline)` → unit of work; `deadline` in time.monotonic() seconds.
+Decide = Callable[[Claim, float], UnitOfWork]
+#: Claims again under a new token, after *newer* or *conflict*: the claim, or the outcome instead.
+Reclaim = Callable[[Claim], Claim | str]
+
+
+class Malformed(Exception):
+    """An event or task that no handler can ever take; its words are fixed ones."""
+
+
+class CommitRefused(Exception):
+    """The database would not apply a unit of work; its words name the change, never a value."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a claim, and the member's next open event if one waits."""
+
+    outcome: str
+    more: UUID | None = None
+
+
+class Stepper:
+    """Decides and commits claims. Safe to share between threads."""
+
+    def __init__(
+        self, database: Database, outbox: Outbox, publish: Callable[[list[str]], None]
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._publish = publish
+
+    def run(self, claim: Claim, decide: Decide, decide_s: float, reclaim: Reclaim) -> Done:
+        """Decide within `decide_s` seconds and commit; again if the rows have moved meanwhile.
+
+        Outcomes: applied, stale, rescheduled, dead (event) or failed (task), and whatever
+        `reclaim` gives instead of a claim. Each is recorded or needs no record.
+
+        Raises:
+            DatabaseUnavailable: nothing could be recorded; the lease will run out.
+        """
+        started = time.monotonic()
+        deadline = started + decide_s
+        asked_again = False
+        conflicts = 0
+        round_ = 0
+        while True:
+            work: UnitOfWork | None = None
+            decided_at = time.monotonic()
+            try:
+                work = decide(claim, deadline)
+                decide_ms = round((time.monotonic() - decided_at) * 1000)
+                commit = self._database.call(
+                    "commit_work",
+                    work={
+                        **_source_of(claim),
+                        "changes": work.changes,
+                        "calls": _calls(work, claim, round_),
+                        "final": claim.alone or asked_again,
+                    },
+                    token=claim.token,
+                )
+            except DatabaseUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a handler raises is recorded, not lost
+                return self._fail(claim, work, error, round_, started)
+            match commit["outcome"]:
+                case "applied":
+                    self._publish(commit["emitted"])
+                    self._line(claim, "applied", started, decide_ms=decide_ms)
+                    self._outbox.send_for(commit["texts_due"])
+                    return Done("applied", _id(commit["more"]))
+                case "newer" | "conflict" as reason if conflicts < MAX_CONFLICTS:
+                    self._database.call("log_calls", calls=_calls(work, claim, round_))
+                    asked_again = asked_again or reason == "newer"
+                    conflicts += reason == "conflict"
+                    deadline = time.monotonic() + decide_s  # the lease begins anew, too
+                    again = reclaim(claim)
+                    if isinstance(again, str):
+                        self._line(claim, again, started)
+                        return Done(again)
+                    claim = again
+                    round_ += 1
+                case "stale":
+                    self._database.call("log_calls", calls=_calls(work, claim, round_))
+                    self._line(claim, "stale", started)
+                    return Done("stale")
+                case _:
+                    _log.error("commit refused", extra={**_names(claim), **commit})
+                    refused = CommitRefused(
+                        f"{commit['outcome']}: {commit.get('error') or commit.get('table')}"
+                    )
+                    return self._fail(claim, work, refused, round_, started)
+
+    def _fail(
+        self,
+        claim: Claim,
+        work: UnitOfWork | None,
+        error: Exception,
+        round_: int,
+        started: float,
+    ) -> Done:
+        """Record a failure: a dependency's, our own, or one that is final.
+
+        Raises:
+            DatabaseUnavailable: it could not be recorded; the lease will run out.
+        """
+        if isinstance(error, DecisionFailed):
+            work = error.work
+        cause = error.__cause__ if isinstance(error, DecisionFailed) else error
+        kind = "own"
+        if isinstance(cause, ModelUnavailable):
+            kind = "dependency"
+        elif isinstance(cause, Malformed):
+            kind = "permanent"
+        said = str(cause) if isinstance(cause, Malformed | CommitRefused) else log.describe(cause)
+        calls = _calls(work, claim, round_) if work else []
+        if claim.task_id:
+            answer = self._database.call(
+                "fail_task",
+                task_id=claim.task_id,
+                token=claim.token,
+                error=said,
+                kind=kind,
+                calls=calls,
+            )
+        else:
+            answer = self._database.call(
+                "fail_event",
+                event_ids=claim.event_ids,
+                token=claim.token,
+                error=said,
+                kind=kind,
+                calls=calls,
+            )
+        _log.log(
+            30 if kind == "dependency" else 40,
+            "step failed",
+            extra={**_names(claim), "kind": kind, "outcome": answer["outcome"]},
+            exc_info=cause if kind == "own" else None,
+        )
+        self._line(claim, answer["outcome"], started)
+        return Done(answer["outcome"], _id(answer.get("more")))
+
+    def _line(self, claim: Claim, outcome: str, started: float, **fields: Any) -> None:
+        _log.info(
+            "task" if claim.task_id else "event",
+            extra={
+                **_names(claim),
+                "outcome": outcome,
+                "duration_ms": round((time.monotonic() - started) * 1000),
+                **fields,
+            },
+        )
+
+
+def check_payload(claim: Claim, payload: type[BaseModel] | None) -> None:
+    """Refuse what nobody will ever be able to handle; `payload` is the type's, None if unknown.
+
+    Raises:
+        Malformed: the type is unknown, or the payload is not of it.
+    """
+    if payload is None:
+        raise Malformed("unknown type")
+    try:
+        payload.model_validate(claim.payload)
+    except ValidationError:
+        raise Malformed("malformed payload") from None
+
+
+def _source_of(claim: Claim) -> JSON:
+    """The claim as commit_work's source."""
+    return {"task": claim.task_id} if claim.task_id else {"events": claim.event_ids}
+
+
+def _names(claim: Claim) -> JSON:
+    """The claim in a line of the log."""
+    if claim.task_id:
+        return {"task_id": str(claim.task_id), "task_type": claim.type}
+    return {
+        "event_id": str(claim.source),
+        "event_type": claim.type,
+        "events": len(claim.event_ids),
+    }
+
+
+def _calls(work: UnitOfWork, claim: Claim, round_: int) -> list[JSON]:
+    """The unit's model calls as rows, with ids of this attempt's round: each one's cost counts."""
+    round_id = derived_id(derived_id(claim.token, str(claim.source)), round_)
+    return [{"id": str(derived_id(round_id, n)), **call} for n, call in enumerate(work.calls)]
+
+
+def _id(value: str | None) -> UUID | None:
+    return UUID(value) if value else None

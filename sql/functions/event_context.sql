@@ -1,0 +1,16 @@
+-- event_context: everything that deciding an event other than a text needs, as one JSON document
+-- (lib/engine/documents.py).
+--
+-- arguments    p_event, a claimed event; p_now
+-- result       the document, or null for a type that needs none
+-- locks        none
+create or replace function event_context(p_event events, p_now timestamptz)
+returns jsonb
+language plpgsql
+stable
+set search_path = public, pg_temp
+as $$
+begin
+    return case p_event.event_type when 'community.closure_due' then closure_context(p_now) end;
+end;
+$$;

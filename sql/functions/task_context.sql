@@ -1,0 +1,70 @@
+-- task_context: everything that deciding a task needs, as one JSON document (lib/engine/documents.py).
+--
+-- create_conversation_summary: {conversation, messages: up to 200 after the last summary, oldest first}.
+-- process_community_response: {response, request}.
+--
+-- arguments    p_task, a claimed task; p_now
+-- result       the document, or null for a type that needs none. Whatever is wrong with the row's ids
+--              yields a document with nulls: the handler refuses it, and no other task is touched.
+-- locks        none of its own: meaningful only under the member's lease
+create or replace function task_context(p_task agent_tasks, p_now timestamptz)
+returns jsonb
+language plpgsql
+stable
+set search_path = public, pg_temp
+as $$
+declare
+    c_max_messages constant integer := 200;
+    v_payload jsonb := as_object(p_task.context_json);
+    v_conversation conversations%rowtype;
+    v_last messages%rowtype;
+begin
+    case p_task.task_type
+        when 'create_conversation_summary' then
+            select * into v_conversation
+            from conversations as c
+            where c.id = as_uuid(v_payload ->> 'conversation_id') and c.user_id = p_task.user_id;
+            select * into v_last from messages as m where m.id = v_conversation.last_summary_message_id;
+            return jsonb_build_object(
+                'now', p_now,
+                'conversation', case when v_conversation.id is not null then
+                    to_jsonb(v_conversation) || jsonb_build_object(
+                        'messages_since_summary', coalesce(v_conversation.messages_since_summary, 0)
+                    )
+                end,
+                'messages', coalesce((
+                    select jsonb_agg(to_jsonb(n) order by n.created_at, n.id)
+                    from (
+                        select m.id, m.role, m.content, m.status, m.created_at
+                        from messages as m
+                        where
+                            m.conversation_id = v_conversation.id
+                            and m.role in ('user', 'assistant')
+                            and (m.created_at, m.id) > (
+                                coalesce(v_last.created_at, '-infinity'),
+                                coalesce(v_last.id, '00000000-0000-0000-0000-000000000000')
+                            )
+                        order by m.created_at, m.id
+                        limit c_max_messages
+                    ) as n
+                ), '[]')
+            );
+        when 'process_community_response' then
+            return jsonb_build_object(
+                'now', p_now,
+                'response', (
+                    select to_jsonb(r)
+                    from community_responses as r
+                    where
+                        r.id = as_uuid(v_payload ->> 'response_id')
+                        and r.request_id = as_uuid(v_payload ->> 'request_id')
+                ),
+                'request', (
+                    select to_jsonb(q) from community_requests as q where q.id = as_uuid(v_payload ->> 'request_id')
+                )
+            );
+        else
+            return null;
+    end case;
+end;
+$$;

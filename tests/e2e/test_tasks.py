@@ -1,0 +1,201 @@
+"""Background tasks over the real function: each once, whatever repeats, overlaps or dies."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from tests.support.community import answer, expert, now, request, run_tasks
+from tests.support.stack import StackUnderTest, wait_for
+from tests.support.texting import Phone, asked_of_claude, control_claude, kill, settle
+
+
+def schedule(stack: StackUnderTest, task_type: str, user_id: UUID | None, **payload: Any) -> UUID:
+    task_id = uuid4()
+    with stack.connect() as connection:
+        connection.execute(
+            "insert into agent_tasks (id, task_type, agent_type, user_id, scheduled_for,"
+            " context_json) values (%s, %s, 'concierge', %s, %s, %s)",
+            (
+                task_id,
+                task_type,
+                user_id,
+                now(stack),
+                Jsonb({k: str(v) for k, v in payload.items()}),
+            ),
+        )
+    return task_id
+
+
+def scoring(stack: StackUnderTest) -> tuple[Phone, UUID]:
+    """An expert with an answer to score, and the task that does it."""
+    one = expert(stack)
+    user_id = one.user()["id"]
+    asked = request(stack, user_id, user_id)
+    given = answer(stack, asked, user_id)
+    task = schedule(
+        stack, "process_community_response", user_id, response_id=given, request_id=asked
+    )
+    return one, task
+
+
+def task(stack: StackUnderTest, task_id: UUID) -> dict[str, Any]:
+    with stack.connect() as connection:
+        return connection.execute("select * from agent_tasks where id = %s", (task_id,)).fetchall()[
+            0
+        ]
+
+
+def calls_for(stack: StackUnderTest, task_id: UUID) -> list[dict[str, Any]]:
+    with stack.connect() as connection:
+        return connection.execute(
+            "select * from agent_actions_log where context_id = %s and context_type = 'task'",
+            (task_id,),
+        ).fetchall()
+
+
+def test_a_long_conversation_is_summarised_and_the_summary_is_read_by_the_next_turn(
+    stack: StackUnderTest,
+) -> None:
+    phone = Phone(stack)
+    phone.converse("Hi, I run procurement and need a freight forwarder")
+    phone.rows(
+        "update conversations set messages_since_summary = 50 where user_id = %s returning id",
+        phone.user()["id"],
+    )
+    phone.converse("It is for the Rotterdam lane")
+    phone.wait_until_idle()
+    run_tasks(stack)
+    (conversation,) = phone.rows(
+        "select * from conversations where user_id = %s", phone.user()["id"]
+    )
+    assert "Rotterdam" in conversation["conversation_summary"]
+    assert conversation["messages_since_summary"] < 10
+    (summed,) = phone.rows(
+        "select * from agent_tasks where user_id = %s"
+        " and task_type = 'create_conversation_summary'",
+        phone.user()["id"],
+    )
+    assert summed["status"] == "completed"
+    phone.converse("And what now?")
+    assert conversation["conversation_summary"][:20] in str(asked_of_claude(stack)[-1]["messages"])
+
+
+def test_ticks_that_repeat_and_overlap_run_each_task_once(stack: StackUnderTest) -> None:
+    scored = [scoring(stack) for _ in range(40)]
+    control_claude(stack, delay_ms=50)
+    with ThreadPoolExecutor(4) as pool:
+        ran = list(pool.map(lambda _: run_tasks(stack), range(4)))
+    control_claude(stack, delay_ms=0)
+    assert sum(one["claimed"] for one in ran) == 40
+    assert sum(one["outcomes"].get("applied", 0) for one in ran) == 40
+    for one, task_id in scored:
+        assert task(stack, task_id)["status"] == "completed"
+        assert len(calls_for(stack, task_id)) == 1
+        assert one.user()["credit_balance"] > 0
+
+
+def test_one_call_goes_on_until_nothing_is_due(stack: StackUnderTest) -> None:
+    tasks = [scoring(stack)[1] for _ in range(40)]
+    assert run_tasks(stack)["claimed"] == 40
+    assert {task(stack, one)["status"] for one in tasks} == {"completed"}
+
+
+@pytest.mark.parametrize(
+    ("task_type", "payload"),
+    [
+        ("make_coffee", {}),
+        ("process_community_response", {}),
+        ("process_community_response", {"response_id": "x", "request_id": "y"}),
+        ("process_community_response", {"response_id": uuid4(), "request_id": uuid4()}),
+        ("create_conversation_summary", {"conversation_id": uuid4()}),
+        ("create_conversation_summary", {"conversation_id": uuid4(), "more": "keys"}),
+    ],
+)
+def test_a_task_that_nobody_can_ever_do_fails_at_once_and_alone(
+    stack: StackUnderTest, task_type: str, payload: dict[str, Any]
+) -> None:
+    poison = schedule(stack, task_type, expert(stack).user()["id"], **payload)
+    _, good = scoring(stack)
+    run_tasks(stack)
+    failed = task(stack, poison)
+    assert (failed["status"], failed["retry_count"]) == ("failed", 1)
+    assert failed["error_log"]
+    assert task(stack, good)["status"] == "completed"
+
+
+def test_a_text_that_comes_while_a_task_of_the_member_runs_is_answered_right_after_it(
+    stack: StackUnderTest,
+) -> None:
+    one, task_id = scoring(stack)
+    one.converse("hello")
+    one.wait_until_idle()
+    control_claude(stack, delay_ms=1500)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run_tasks, stack)
+        wait_for(lambda: task(stack, task_id)["status"] == "processing", "running task")
+        one.text("are you there?")
+        time.sleep(0.5)
+        (waiting,) = [e for e in one.inbound_events() if not e["processed"]]
+        assert "lease" not in (waiting["metadata"] or {})
+        control_claude(stack, delay_ms=0)
+        running.result()
+    assert len(one.wait_for_texts(2)) == 2
+    assert task(stack, task_id)["status"] == "completed"
+
+
+def test_a_worker_that_sleeps_past_its_lease_leaves_nothing_but_its_cost(
+    stack: StackUnderTest,
+) -> None:
+    one, task_id = scoring(stack)
+    control_claude(stack, delay_ms=4000)
+    with ThreadPoolExecutor(1) as pool:
+        sleeper = pool.submit(run_tasks, stack)
+        wait_for(lambda: task(stack, task_id)["status"] == "processing", "running task")
+        time.sleep(0.5)
+        control_claude(stack, delay_ms=0)
+        stack.advance(601)
+        run_tasks(stack)
+        earned = one.user()["credit_balance"]
+        assert earned > 0
+        assert task(stack, task_id)["retry_count"] == 2
+        assert sleeper.result()["outcomes"] == {"stale": 1}
+    assert one.user()["credit_balance"] == earned
+    assert len(one.rows("select 1 from credit_events where user_id = %s", one.user()["id"])) == 1
+    assert len(calls_for(stack, task_id)) == 2
+
+
+def test_a_killed_worker_s_task_is_run_again_when_its_lease_has_run_out(
+    stack: StackUnderTest,
+) -> None:
+    one, task_id = scoring(stack)
+    control_claude(stack, delay_ms=3000)
+    with ThreadPoolExecutor(1) as pool:
+        dying = pool.submit(run_tasks, stack)
+        wait_for(lambda: task(stack, task_id)["status"] == "processing", "running task")
+        kill(stack, "task_processor")
+        control_claude(stack, delay_ms=0)
+        assert dying.exception() is not None
+    run_tasks(stack)
+    assert task(stack, task_id)["status"] == "processing"
+    stack.advance(601)
+    run_tasks(stack)
+    assert task(stack, task_id)["status"] == "completed"
+    assert len(one.rows("select 1 from credit_events where user_id = %s", one.user()["id"])) == 1
+
+
+def test_half_an_hour_without_claude_costs_a_task_no_attempt(stack: StackUnderTest) -> None:
+    one, task_id = scoring(stack)
+    for fault in ("429", "500", "529", "garbage", "500", "429"):
+        control_claude(stack, fail=fault, times=1)
+        run_tasks(stack)
+        assert task(stack, task_id)["status"] == "pending"
+        assert task(stack, task_id)["retry_count"] == 0
+        stack.advance(301)
+        settle(stack, one)
+    run_tasks(stack)
+    assert task(stack, task_id)["status"] == "completed"
+    assert one.user()["credit_balance"] > 0
