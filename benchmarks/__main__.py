@@ -3,7 +3,7 @@
 import os
 import platform
 
-from benchmarks import imports, ledger, texts
+from benchmarks import imports, ledger, processing, texts
 from tests.support.stack import running_stack
 
 
@@ -12,6 +12,7 @@ def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     with running_stack({"LOG_LEVEL": "INFO", "SIM_DELIVERY_MS": "400"}) as stack:
         texts.measure(stack)
+        processing.measure(stack)
         twilio, supabase = stack.description["twilio"], stack.description["supabase"]
         functions = stack.description["functions"]
         environment = {
