@@ -16,7 +16,7 @@ from lib.engine.work import DecisionFailed, UnitOfWork
 AGENT_TYPE = "agent_of_humans"
 SCORE = Job("answer_score", AGENT_TYPE)
 
-_NUMBER = re.compile(r"\s*(\d{1,2})\s*(?:/\s*10)?\s*\.?\s*")
+_NUMBER = re.compile(r"\s*(\d{1,2})\s*(?:/\s*10)?\s*\.?\s*", re.ASCII)
 
 
 class UnusableScoreError(Exception):

@@ -19,12 +19,12 @@ declare
     v_requests jsonb;
 begin
     with due as (
-        select q.*, coalesce(q.expires_at, q.created_at + interval '7 days') <= p_now as expired
+        select q.*, coalesce(q.expires_at, q.created_at + interval '7 days', p_now) <= p_now as expired
         from community_requests as q
         where
             q.status in ('open', 'responses_received')
             and (
-                coalesce(q.expires_at, q.created_at + interval '7 days') <= p_now
+                coalesce(q.expires_at, q.created_at + interval '7 days', p_now) <= p_now
                 or (
                     cardinality(q.target_user_ids) > 0
                     and not exists (
