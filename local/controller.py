@@ -13,7 +13,6 @@ import json
 import logging
 import os
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +27,18 @@ from starlette.routing import BaseRoute, Mount, Route
 from local.clock import MovableClock
 from local.description import Description
 from local.phones.guard import SameMachineOnly
-from local.schedules import Schedule, Scheduler
+from local.schedules import JOBS, Schedule, Scheduler
 from local.state import State
-
-_PERIOD = timedelta(seconds=60)
-_OVERLAPPING = frozenset({"event_sweeper"})
 
 
 def create_app(description: Description, clock: MovableClock) -> Starlette:
     """The controller of one stack."""
     schedules = {
-        name: Schedule(name, description["functions"][name], _PERIOD, name in _OVERLAPPING)
-        for name in description["schedules"]
+        name: Schedule(
+            name, description["functions"][job.function], job.period, job.overlaps, job.body
+        )
+        for name, job in JOBS.items()
+        if name in description["schedules"]
     }
 
     @contextlib.asynccontextmanager

@@ -1,4 +1,7 @@
-"""Cloud Scheduler's stand-in: calls functions at their periods, by the local clock."""
+"""Cloud Scheduler's stand-in: calls functions at their periods, by the local clock.
+
+`JOBS` says which; the deployment's jobs are the same.
+"""
 
 import asyncio
 import logging
@@ -20,13 +23,34 @@ _RESTART_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """What is called how often. Unless it `overlaps`, a tick during a run is skipped."""
+
+    function: str
+    period: timedelta
+    overlaps: bool = False
+    body: Mapping[str, object] | None = None
+
+
+JOBS = {
+    "event_sweeper": Job("event_sweeper", timedelta(minutes=1), overlaps=True),
+    "message_orchestrator": Job("message_orchestrator", timedelta(minutes=1)),
+    "task_processor": Job("task_processor", timedelta(minutes=2)),
+    "community_closure": Job(
+        "event_processor", timedelta(hours=1), body={"event_type": "community.closure_due"}
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
-    """One function's schedule. Unless it `overlaps`, a tick during a run is skipped."""
+    """A job and where its function is."""
 
     name: str
     url: str
     period: timedelta
     overlaps: bool
+    body: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +90,9 @@ class Scheduler:
         """
         schedule = self._schedules[name]
         if schedule.overlaps:
-            return await self._call(schedule, {"passes": 1})
+            return await self._call(schedule, schedule.body or {"passes": 1})
         async with self._running[name]:
-            return await self._call(schedule, {"passes": 1})
+            return await self._call(schedule, schedule.body or {"passes": 1})
 
     async def advance(self, seconds: float) -> dict[str, Outcome]:
         """Move the clock, then run once each schedule that became due by it, in their order.
@@ -106,10 +130,10 @@ class Scheduler:
             return
         try:
             if schedule.overlaps:
-                outcome = await self._call(schedule, None)
+                outcome = await self._call(schedule, schedule.body)
             else:
                 async with lock:
-                    outcome = await self._call(schedule, None)
+                    outcome = await self._call(schedule, schedule.body)
         except httpx.HTTPError as error:
             _log.warning("%s: %s", schedule.name, type(error).__name__)
             return

@@ -19,10 +19,10 @@ from typing import Any
 from local.description import Claude, Description, Supabase, Twilio
 from local.postgres import Postgres
 from local.processes import Program, StartError
+from local.schedules import JOBS
 from local.state import PROJECT_ROOT, State, write_private_json
 
 SUPABASE_API = PROJECT_ROOT / "local" / "supabase_api"
-SCHEDULES = ("event_sweeper", "message_orchestrator")
 
 # Fictional: numbers from 555-0100 to 555-0199 are never given to anyone.
 _LOCAL_NUMBER = "+14155550100"
@@ -178,7 +178,9 @@ def plan(state: State, env: Mapping[str, str]) -> Services:
         functions=functions,
         pids={},
         schedules={
-            name: f"{at['controller']}/schedules/{name}" for name in SCHEDULES if name in functions
+            name: f"{at['controller']}/schedules/{name}"
+            for name, job in JOBS.items()
+            if job.function in functions
         },
         supabase=_real_supabase(env) if real_supabase else _local_supabase(at["supabase"], keys),
         database_url=database_url,

@@ -14,6 +14,7 @@ from tests.support.community import (
     answer,
     close_due,
     closure_tick,
+    closures,
     expert,
     now,
     request,
@@ -103,12 +104,11 @@ def test_an_answer_whose_scoring_failed_for_good_does_not_keep_a_request_open(
     asked = request(stack, asker.user()["id"], one.user()["id"])
     given = answer(stack, asked, one.user()["id"])
     control_claude(stack, say=["certainly a ten"] * 6)
-    closure_tick(stack, now(stack).isoformat()).raise_for_status()
-    for _ in range(3):
-        run_tasks(stack)
+    close_due(stack)
+    for _ in range(2):
         stack.advance(300)
+        run_tasks(stack)
     assert row(stack, "agent_tasks", given)["status"] == "failed"
-    assert row(stack, "community_requests", asked)["status"] == "responses_received"
     close_due(stack)
     assert row(stack, "community_requests", asked)["status"] == "closed"
     assert one.user()["credit_balance"] == 0
@@ -141,14 +141,8 @@ def test_the_same_tick_again_and_again_is_one_event(stack: StackUnderTest) -> No
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: closure_tick(stack, due), range(4)))
     assert {a.status_code for a in answers} == {200}
-    assert "applied" in {a.json()["outcome"] for a in answers}
-    with stack.connect() as connection:
-        found = connection.execute(
-            "select processed from events where event_type = 'community.closure_due'"
-            " and (payload ->> 'scheduled_at')::timestamptz = %s",
-            (due,),
-        ).fetchall()
-    assert [event["processed"] for event in found] == [True]
+    assert {a.json()["outcome"] for a in answers} <= {"applied", "busy", "done"}
+    wait_for(lambda: closures(stack, due) == [True], "one processed event")
 
 
 def test_more_requests_than_one_closure_takes_are_all_closed(stack: StackUnderTest) -> None:

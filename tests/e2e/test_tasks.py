@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from tests.support.community import answer, expert, now, request, run_tasks
 from tests.support.stack import StackUnderTest, wait_for
-from tests.support.texting import Phone, asked_of_claude, control_claude, kill, settle
+from tests.support.texting import Phone, asked_of_claude, control_claude, kill
 
 
 def schedule(stack: StackUnderTest, task_type: str, user_id: UUID | None, **payload: Any) -> UUID:
@@ -30,9 +30,9 @@ def schedule(stack: StackUnderTest, task_type: str, user_id: UUID | None, **payl
     return task_id
 
 
-def scoring(stack: StackUnderTest) -> tuple[Phone, UUID]:
+def scoring(stack: StackUnderTest, one: Phone | None = None) -> tuple[Phone, UUID]:
     """An expert with an answer to score, and the task that does it."""
-    one = expert(stack)
+    one = one or expert(stack)
     user_id = one.user()["id"]
     asked = request(stack, user_id, user_id)
     given = answer(stack, asked, user_id)
@@ -90,8 +90,7 @@ def test_ticks_that_repeat_and_overlap_run_each_task_once(stack: StackUnderTest)
     with ThreadPoolExecutor(4) as pool:
         ran = list(pool.map(lambda _: run_tasks(stack), range(4)))
     control_claude(stack, delay_ms=0)
-    assert sum(one["claimed"] for one in ran) == 40
-    assert sum(one["outcomes"].get("applied", 0) for one in ran) == 40
+    assert {outcome for one in ran for outcome in one["outcomes"]} <= {"applied"}
     for one, task_id in scored:
         assert task(stack, task_id)["status"] == "completed"
         assert len(calls_for(stack, task_id)) == 1
@@ -100,8 +99,9 @@ def test_ticks_that_repeat_and_overlap_run_each_task_once(stack: StackUnderTest)
 
 def test_one_call_goes_on_until_nothing_is_due(stack: StackUnderTest) -> None:
     tasks = [scoring(stack)[1] for _ in range(40)]
-    assert run_tasks(stack)["claimed"] == 40
-    assert {task(stack, one)["status"] for one in tasks} == {"completed"}
+    assert not run_tasks(stack)["more"]
+    # A tick of the schedule may have some of them in hand.
+    assert {task(stack, one)["status"] for one in tasks} <= {"completed", "processing"}
 
 
 @pytest.mark.parametrize(
@@ -130,10 +130,11 @@ def test_a_task_that_nobody_can_ever_do_fails_at_once_and_alone(
 def test_a_text_that_comes_while_a_task_of_the_member_runs_is_answered_right_after_it(
     stack: StackUnderTest,
 ) -> None:
-    one, task_id = scoring(stack)
+    one = expert(stack)
     one.converse("hello")
     one.wait_until_idle()
     control_claude(stack, delay_ms=1500)
+    _, task_id = scoring(stack, one)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(run_tasks, stack)
         wait_for(lambda: task(stack, task_id)["status"] == "processing", "running task")
@@ -150,8 +151,8 @@ def test_a_text_that_comes_while_a_task_of_the_member_runs_is_answered_right_aft
 def test_a_worker_that_sleeps_past_its_lease_leaves_nothing_but_its_cost(
     stack: StackUnderTest,
 ) -> None:
-    one, task_id = scoring(stack)
     control_claude(stack, delay_ms=4000)
+    one, task_id = scoring(stack)
     with ThreadPoolExecutor(1) as pool:
         sleeper = pool.submit(run_tasks, stack)
         wait_for(lambda: task(stack, task_id)["status"] == "processing", "running task")
@@ -162,7 +163,8 @@ def test_a_worker_that_sleeps_past_its_lease_leaves_nothing_but_its_cost(
         earned = one.user()["credit_balance"]
         assert earned > 0
         assert task(stack, task_id)["retry_count"] == 2
-        assert sleeper.result()["outcomes"] == {"stale": 1}
+        sleeper.result()
+        wait_for(lambda: len(calls_for(stack, task_id)) == 2, "the sleeper's cost")
     assert one.user()["credit_balance"] == earned
     assert len(one.rows("select 1 from credit_events where user_id = %s", one.user()["id"])) == 1
     assert len(calls_for(stack, task_id)) == 2
@@ -171,8 +173,8 @@ def test_a_worker_that_sleeps_past_its_lease_leaves_nothing_but_its_cost(
 def test_a_killed_worker_s_task_is_run_again_when_its_lease_has_run_out(
     stack: StackUnderTest,
 ) -> None:
-    one, task_id = scoring(stack)
     control_claude(stack, delay_ms=3000)
+    one, task_id = scoring(stack)
     with ThreadPoolExecutor(1) as pool:
         dying = pool.submit(run_tasks, stack)
         wait_for(lambda: task(stack, task_id)["status"] == "processing", "running task")
@@ -188,14 +190,15 @@ def test_a_killed_worker_s_task_is_run_again_when_its_lease_has_run_out(
 
 
 def test_half_an_hour_without_claude_costs_a_task_no_attempt(stack: StackUnderTest) -> None:
+    faults = ["429", "500", "529", "garbage", "500", "429"]
+    control_claude(stack, fail=faults.pop(), times=1)
     one, task_id = scoring(stack)
-    for fault in ("429", "500", "529", "garbage", "500", "429"):
-        control_claude(stack, fail=fault, times=1)
-        run_tasks(stack)
+    run_tasks(stack)
+    while faults:
         assert task(stack, task_id)["status"] == "pending"
         assert task(stack, task_id)["retry_count"] == 0
+        control_claude(stack, fail=faults.pop(), times=1)
         stack.advance(301)
-        settle(stack, one)
-    run_tasks(stack)
+    stack.advance(301)
     assert task(stack, task_id)["status"] == "completed"
     assert one.user()["credit_balance"] > 0

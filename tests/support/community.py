@@ -1,12 +1,13 @@
 """Requests, experts and answers as the agents will have recorded them, for tests over a stack."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 
-from tests.support.stack import StackUnderTest
+from tests.support.stack import StackUnderTest, wait_for
 from tests.support.texting import Phone
 
 #: The simulator's score of an answer goes by its words; these come out useful and useless.
@@ -103,5 +104,23 @@ def run_tasks(stack: StackUnderTest) -> dict[str, Any]:
 def close_due(stack: StackUnderTest) -> None:
     """Two hours' closures and the tasks between them: scored first, then closed."""
     for _ in range(2):
-        closure_tick(stack, now(stack).isoformat()).raise_for_status()
+        due = now(stack).isoformat()
+        closure_tick(stack, due).raise_for_status()
+        wait_for(partial(_is_closed, stack, due), "closure")
         run_tasks(stack)
+
+
+def _is_closed(stack: StackUnderTest, scheduled_at: str) -> bool:
+    return closures(stack, scheduled_at) == [True]
+
+
+def closures(stack: StackUnderTest, scheduled_at: str) -> list[bool]:
+    """Of each event that the tick of this time became: is it processed?"""
+    with stack.connect() as connection:
+        found = connection.execute(
+            "select processed from events where event_type = 'community.closure_due'"
+            " and created_by = 'cloud_scheduler'"
+            " and (payload ->> 'scheduled_at')::timestamptz = %s",
+            (scheduled_at,),
+        ).fetchall()
+    return [bool(event["processed"]) for event in found]
