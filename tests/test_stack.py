@@ -38,7 +38,8 @@ def test_stack_json_tells_where_everything_is(stack: StackUnderTest) -> None:
     description = stack.description
 
     assert set(description["pids"]) == set(description["functions"])
-    assert all(psutil.pid_exists(pid) for pid in description["pids"].values())
+    # Other tests have killed some of them: those of now.
+    assert all(psutil.pid_exists(pid) for pid in stack.pids().values())
     assert set(description["schedules"]) == set(JOBS)
     assert description["claude"]["simulated"] is True
     assert description["phones"] is None  # headless

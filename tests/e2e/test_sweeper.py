@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
+from tests.support.community import now
 from tests.support.stack import StackUnderTest, wait_for
 from tests.support.texting import Phone, control_twilio
 
@@ -94,8 +96,9 @@ def test_an_event_is_announced_again_when_its_retry_is_due(
     (event,) = phone.rows(
         "insert into events (event_type, aggregate_type, aggregate_id, payload, metadata)"
         " select 'user.opted_in', 'user', id, '{\"keyword\": \"START\"}',"
-        " jsonb_build_object('retry_at', now() + interval '1 s')"
+        " jsonb_build_object('retry_at', %s::timestamptz)"
         " from users where phone_number = %s returning id",
+        now(stack) + timedelta(seconds=1),
         phone.number,
     )
 
