@@ -20,6 +20,35 @@ _KEYWORDS: dict[str, Keyword] = {
     **dict.fromkeys(("HELP", "INFO"), "help"),
 }
 
+#: What the event of an opt-out in other words says instead of the words.
+PLAIN_WORDS = "PLAIN WORDS"
+
+#: Whole texts that ask for nothing else than to be left alone, in plain words, without punctuation.
+#: Anything said beyond it makes a text the agent's: "stop texting me about CRM" is no opt-out.
+_POLITE = r"(?:(?:hi|hey|hello|ok|okay|sorry|no|thanks|thank you|please|pls|just|kindly) )*"
+_WISH = r"(?:i (?:want|would like|d like|wish) to )?"
+_TEXTS = r"(?:texts?|texting|messages?|mailing|sms|list|service|stuff|spam)"
+_OF_YOURS = rf"(?: (?:of|from|off) (?:this|these|your|the|all|yachtparty)(?: {_TEXTS}){{0,2}})?"
+_ANY = rf"(?: (?:any|these|the|your|more|all|a))*(?: {_TEXTS})?"
+_LEFT_ALONE = (
+    rf"{_WISH}opt(?:ing)?(?: me)? ?out{_OF_YOURS}",
+    rf"{_WISH}unsubscribe(?: me)?{_OF_YOURS}",
+    rf"(?:stop|quit|cease) (?:text|messag|contact|bother|spamm|send)ing(?: me)?{_ANY}",
+    rf"(?:do not|don ?t|never) (?:text|message|contact|sms|write|send)(?: to)?(?: me)?{_ANY}",
+    rf"(?:remove|delete|take) (?:me|my (?:phone )?number){_OF_YOURS}",
+    rf"(?:i (?:want|need) )?no (?:more|further) {_TEXTS}",
+    rf"i (?:do not|don ?t) want (?:to (?:get|receive|have) )?(?:any |these |your |more )*{_TEXTS}",
+    r"(?:leave|let) me (?:alone|be)",
+    r"lose my number",
+)
+_AGAIN = (
+    r"(?: (?:again|anymore|any more|ever|now|immediately|please|pls|thanks|thank you|from you))*"
+)
+_OPT_OUT = re.compile(
+    rf"{_POLITE}(?:(?:can|could|would|will) you )?{_POLITE}(?:{'|'.join(_LEFT_ALONE)}){_AGAIN}"
+)
+_OPT_OUT_CHARS = 100
+
 STOP_CONFIRMATION = (
     "You are unsubscribed from Yachtparty and will get no more texts. Reply START to come back."
 )
@@ -38,6 +67,20 @@ def keyword(text: str) -> Keyword | None:
     return _KEYWORDS.get(text.strip().upper())
 
 
+def asks_to_be_left_alone(text: str) -> bool:
+    """Whether a whole text says in plain words what STOP says (behaviour.md, "Opt-out").
+
+    >>> asks_to_be_left_alone("Please stop texting me!")
+    True
+    >>> asks_to_be_left_alone("please stop texting me about CRM vendors")
+    False
+    """
+    if len(text) > _OPT_OUT_CHARS:
+        return False
+    words = re.sub(r"[^\w\s]+", " ", text.casefold().replace("'", " ").replace("\u2019", " "))
+    return _OPT_OUT.fullmatch(" ".join(words.split())) is not None
+
+
 def inbound_text(
     sid: str, phone: str, body: str, media: list[JSON], *, twilio_answers: bool
 ) -> InboundText:
@@ -47,6 +90,10 @@ def inbound_text(
     """
     body = clean(body)
     asked = keyword(body) if not media else None
+    word = body.strip().upper() if asked else None
+    if asked is None and not media and asks_to_be_left_alone(body):
+        # Twilio knows nothing of these words, so it neither stops nor answers.
+        asked, word, twilio_answers = "stop", PLAIN_WORDS, False
     confirmations = {
         "stop": STOP_CONFIRMATION,
         "start": START_CONFIRMATION,
@@ -58,6 +105,7 @@ def inbound_text(
         body=body,
         media=[{k: clean(str(v)) for k, v in m.items()} for m in media],
         keyword=asked,
+        word=word,
         answer=not (asked == "help" and twilio_answers),
         confirmation=None if twilio_answers else confirmations.get(asked or ""),
     )

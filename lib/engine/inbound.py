@@ -10,7 +10,8 @@ from lib.core.model import JSON
 
 @dataclass(frozen=True)
 class InboundText:
-    """A text as it arrived, cleaned. `keyword` is what it asks for as a whole, if anything.
+    """A text as it arrived, cleaned. `keyword` is what it asks for as a whole, if anything, and
+    `word` how the event of it says that.
 
     `answer` is false for a keyword that Twilio answers itself; `confirmation` is our own answer to
     STOP or START where Twilio gives none.
@@ -21,6 +22,7 @@ class InboundText:
     body: str = field(repr=False)
     media: list[JSON] = field(default_factory=list, repr=False)
     keyword: str | None = None
+    word: str | None = None
     answer: bool = True
     confirmation: str | None = None
 
@@ -48,7 +50,7 @@ def record(database: Database, text: InboundText) -> JSON:
             "body": text.body,
             "media": text.media,
             "keyword": text.keyword,
-            "word": text.body.strip().upper() if text.keyword else None,
+            "word": text.word,
             "answer": text.answer,
             "reply": text.confirmation,
         },

@@ -173,3 +173,18 @@ def test_twilios_error_21610_has_the_effect_of_stop(stack: StackUnderTest) -> No
         if events(phone, "user.opted_out") == ["21610"]:
             return  # else the sweeper's tick came between and found the STOP itself
     pytest.fail("no text met the error")
+
+
+def test_plain_words_are_obeyed_like_stop_and_confirmed_once_also_where_twilio_answers_keywords(
+    stack: StackUnderTest,
+) -> None:
+    phone = Phone(stack)
+    phone.converse("hi")
+    queue(phone, "later", 60)
+    for _ in range(2):
+        phone.text("Please stop texting me!")
+    phone.wait_for_texts(2)
+    phone.wait_until_idle()
+    assert phone.received()[1:] == [messaging.STOP_CONFIRMATION]
+    assert statuses(phone) == ["archived"]
+    assert events(phone, "user.opted_out") == [messaging.PLAIN_WORDS]
