@@ -51,6 +51,14 @@ lint: $(ENVIRONMENT) ## check form, types, layers and SQL
 	$(BIN)/squawk --assume-in-transaction sql/schema/*.sql sql/functions/*.sql sql/policies/*.sql
 	$(BIN)/squawk --no-assume-in-transaction sql/indexes/*.sql
 
+.PHONY: dead-letters
+dead-letters: $(ENVIRONMENT) ## events and tasks that were given up: ARGS="list" | "show ID" | "replay ID"
+	@$(BIN)/python -m lib.console dead-letters $(or $(ARGS),list)
+
+.PHONY: jobs
+jobs: $(ENVIRONMENT) ## what calls the functions by the clock: ARGS="list" | "pause NAME" | "resume NAME" | "run NAME"
+	@$(BIN)/python -m lib.console jobs $(or $(ARGS),list)
+
 .PHONY: migrate
 migrate: $(ENVIRONMENT) ## apply sql/ to a database: DATABASE_URL=postgresql://…
 	@test -n "$(DATABASE_URL)" || { echo 'DATABASE_URL is missing: make migrate DATABASE_URL=postgresql://…' >&2; exit 2; }

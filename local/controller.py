@@ -2,7 +2,9 @@
 
 GET  /clock                      {"offset_s", "now"}
 POST /clock {"advance_s": n}     moves the clock, then runs the schedules that became due
+GET  /schedules                  {"schedules": [{"name", "period_s", "paused", "last_run", …}]}
 POST /schedules/{name}           runs that schedule now and answers as its function did
+POST /schedules/{name}/pause     it is not called by the clock until …/resume, also after a restart
 /                                the page, unless the stack is headless
 """
 
@@ -31,8 +33,10 @@ from local.schedules import JOBS, Schedule, Scheduler
 from local.state import State
 
 
-def create_app(description: Description, clock: MovableClock) -> Starlette:
-    """The controller of one stack."""
+def create_app(
+    description: Description, clock: MovableClock, paused: Path | None = None
+) -> Starlette:
+    """The controller of one stack; `paused` is the file that remembers paused schedules."""
     schedules = {
         name: Schedule(
             name, description["functions"][job.function], job.period, job.overlaps, job.body
@@ -43,7 +47,7 @@ def create_app(description: Description, clock: MovableClock) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        scheduler = app.state.scheduler = Scheduler(schedules, clock)
+        scheduler = app.state.scheduler = Scheduler(schedules, clock, paused)
         ticking = asyncio.create_task(scheduler.run_forever())
         yield
         ticking.cancel()
@@ -76,10 +80,24 @@ def create_app(description: Description, clock: MovableClock) -> Starlette:
             return _unreachable(error)
         return JSONResponse(outcome.answer, status_code=outcome.status)
 
+    async def list_schedules(request: Request) -> Response:
+        scheduler: Scheduler = request.app.state.scheduler
+        return JSONResponse({"schedules": scheduler.listed()})
+
+    async def pause_or_resume(request: Request) -> Response:
+        scheduler: Scheduler = request.app.state.scheduler
+        name, verb = request.path_params["name"], request.path_params["verb"]
+        if name not in schedules or verb not in ("pause", "resume"):
+            return JSONResponse({"error": f"There is no schedule {name!r}."}, status_code=404)
+        scheduler.pause(name, paused=verb == "pause")
+        return JSONResponse({"schedules": scheduler.listed()})
+
     routes: list[BaseRoute] = [
         Route("/clock", read_clock, methods=["GET"]),
         Route("/clock", move_clock, methods=["POST"]),
+        Route("/schedules", list_schedules, methods=["GET"]),
         Route("/schedules/{name}", run_schedule, methods=["POST"]),
+        Route("/schedules/{name}/{verb}", pause_or_resume, methods=["POST"]),
     ]
     if description["phones"] and description["database_url"]:
         routes.append(Mount("/", app=_page(description, description["database_url"])))
@@ -133,7 +151,8 @@ def main() -> None:
     state = State.from_environment()
     description: Description = json.loads(state.addresses.read_text(encoding="utf-8"))
     clock_file = os.environ.get("LOCAL_CLOCK_FILE")
-    app = create_app(description, MovableClock(Path(clock_file) if clock_file else None))
+    clock = MovableClock(Path(clock_file) if clock_file else None)
+    app = create_app(description, clock, state.root / "paused.json")
     uvicorn.run(
         app,
         host="127.0.0.1",

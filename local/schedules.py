@@ -4,20 +4,24 @@
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from local.clock import MovableClock
+from local.state import write_private_json
 
 _log = logging.getLogger(__name__)
 
 _TICK_S = 0.5
 _CALL_TIMEOUT_S = 180.0
+_FIRST_FAILURE = 300
 # How long a call waits for a function that is being started again.
 _RESTART_S = 10.0
 
@@ -61,12 +65,28 @@ class Outcome:
     answer: Any
 
 
-class Scheduler:
-    """Runs schedules at whole periods of the local clock, and at once on demand."""
+@dataclass(slots=True)
+class Run:
+    """When a schedule was called last, and what came of it."""
 
-    def __init__(self, schedules: Mapping[str, Schedule], clock: MovableClock) -> None:
+    at: datetime
+    outcome: str
+
+
+class Scheduler:
+    """Runs schedules at whole periods of the local clock, and at once on demand.
+
+    `paused` keeps the names of paused schedules over a restart.
+    """
+
+    def __init__(
+        self, schedules: Mapping[str, Schedule], clock: MovableClock, paused: Path | None = None
+    ) -> None:
         self._schedules = schedules
         self._clock = clock
+        self._paused_file = paused
+        self._paused = set(_read_names(paused)) & set(schedules)
+        self._last: dict[str, Run] = {}
         self._due = {name: self._next_due(schedule) for name, schedule in schedules.items()}
         self._running = {name: asyncio.Lock() for name in schedules}
         self._http = httpx.AsyncClient(timeout=_CALL_TIMEOUT_S)
@@ -80,6 +100,31 @@ class Scheduler:
                 self._calls.add(call)
                 call.add_done_callback(self._calls.discard)
             await asyncio.sleep(_TICK_S)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Every schedule as JSON, by name. Times are UTC."""
+        return [
+            {
+                "name": name,
+                "period_s": int(schedule.period.total_seconds()),
+                "paused": name in self._paused,
+                "last_run": last.at.isoformat() if (last := self._last.get(name)) else None,
+                "last_outcome": last.outcome if last else None,
+            }
+            for name, schedule in sorted(self._schedules.items())
+        ]
+
+    def pause(self, name: str, *, paused: bool) -> None:
+        """Stop calling a schedule by the clock, or go on with it; `run_now` calls it all the same.
+
+        Raises:
+            KeyError: there is no such schedule.
+        """
+        if name not in self._schedules:
+            raise KeyError(name)
+        (self._paused.add if paused else self._paused.discard)(name)
+        if self._paused_file is not None:
+            write_private_json(self._paused_file, {"paused": sorted(self._paused)})
 
     async def run_now(self, name: str) -> Outcome:
         """One short run, answered with what the function answered.
@@ -118,7 +163,7 @@ class Scheduler:
         due = [s for name, s in self._schedules.items() if self._due[name] <= now]
         for schedule in due:
             self._due[schedule.name] = self._next_due(schedule)
-        return due
+        return [schedule for schedule in due if schedule.name not in self._paused]
 
     def _next_due(self, schedule: Schedule) -> datetime:
         now, period = self._clock.now(), schedule.period.total_seconds()
@@ -137,10 +182,20 @@ class Scheduler:
         except httpx.HTTPError as error:
             _log.warning("%s: %s", schedule.name, type(error).__name__)
             return
-        if outcome.status >= 300:
+        if outcome.status >= _FIRST_FAILURE:
             _log.warning("%s: status %s", schedule.name, outcome.status)
 
     async def _call(self, schedule: Schedule, body: Mapping[str, object] | None) -> Outcome:
+        run = self._last[schedule.name] = Run(self._clock.utcnow(), "running")
+        try:
+            outcome = await self._post(schedule, body)
+        except httpx.HTTPError as error:
+            run.outcome = type(error).__name__
+            raise
+        run.outcome = "ok" if outcome.status < _FIRST_FAILURE else f"status {outcome.status}"
+        return outcome
+
+    async def _post(self, schedule: Schedule, body: Mapping[str, object] | None) -> Outcome:
         headers = {
             "X-CloudScheduler": "true",
             "X-CloudScheduler-ScheduleTime": self._clock.utcnow().isoformat(),
@@ -160,3 +215,11 @@ class Scheduler:
         except ValueError:
             answer = response.text
         return Outcome(response.status_code, answer)
+
+
+def _read_names(file: Path | None) -> list[str]:
+    try:
+        names: list[str] = json.loads(file.read_text(encoding="utf-8"))["paused"] if file else []
+    except FileNotFoundError:
+        return []
+    return names
