@@ -41,6 +41,10 @@ reset: $(ENVIRONMENT) ## delete what the stack has stored
 test: $(ENVIRONMENT) $(NODE_MODULES) ## run all tests, on a stack of their own (ARGS=… for pytest)
 	@$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: mutants
+mutants: $(ENVIRONMENT) ## take each rule out of the SQL and see a test fail (ARGS=… for some of them)
+	@$(BIN)/python -m tests.mutants $(ARGS)
+
 .PHONY: lint
 lint: $(ENVIRONMENT) ## check form, types, layers and SQL
 	$(BIN)/ruff check .

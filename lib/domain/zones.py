@@ -27,7 +27,8 @@ def _zone_of_number(phone_number: str) -> str | None:
     from phonenumbers import NumberParseException, parse, timezone
 
     try:
-        zones = timezone.time_zones_for_number(parse(phone_number))
+        # By prefix alone, as sql/functions/phone_zone.sql does.
+        zones = timezone.time_zones_for_geographical_number(parse(phone_number))
     except NumberParseException:
         return None
     return zones[0] if len(zones) == 1 else None

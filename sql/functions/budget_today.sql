@@ -15,7 +15,11 @@ as $$
 declare
     v_budget user_message_budget%rowtype;
 begin
-    select * into v_budget from user_message_budget where user_id = p_user_id and date = p_date;
+    select * into v_budget
+    from user_message_budget
+    where user_id = p_user_id and date = p_date
+    order by messages_sent desc nulls last -- where there are two, the fuller one counts
+    limit 1;
     if found then
         return v_budget;
     end if;

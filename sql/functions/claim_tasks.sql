@@ -14,7 +14,8 @@
 --              p_now, tests and the local clock only
 -- result       {outcome: claimed, token, now, tasks [agent_tasks rows with context: see task_context],
 --               more: was the batch full}
--- locks        users rows, then agent_tasks rows, skipping locked ones
+--              {outcome: retry}: the same call still runs
+-- locks        the token (advisory), users rows, then agent_tasks rows, skipping locked ones
 -- idempotency  by p_token, as long as a task of the claim is neither committed nor failed
 create or replace function claim_tasks(
     p_token uuid,
@@ -27,6 +28,9 @@ language plpgsql
 volatile
 set search_path = public, pg_temp
 set lock_timeout = '2s'
+-- Planning for each call's own numbers costs more than the claim; nothing here depends on them but limits,
+-- of which the planner is told the most.
+set plan_cache_mode = force_generic_plan
 as $$
 declare
     c_looked_at_most constant integer := 10000;
@@ -34,34 +38,43 @@ declare
     c_shortest_lease_s constant integer := 15;
     c_foreign_lease constant interval := '10 min';
     c_window_least constant integer := 20;
+    c_window_most constant integer := 200;
+    c_counted_at_most constant integer := 1000000;
     v_limit integer := least(greatest(coalesce(p_limit, 10), 1), 100);
     v_lease interval := make_interval(secs => greatest(coalesce(p_lease_s, 600), c_shortest_lease_s));
     v_now timestamptz := coalesce(p_now, clock_timestamp());
-    v_window integer;
+    v_is_any_old boolean;
     v_looked_at integer := 0;
     v_after_time timestamptz;
     v_after_id uuid;
     v_ids uuid [];
     v_user_ids uuid [];
-    v_locked uuid [];
-    v_free uuid [];
-    v_taken uuid [];
+    v_user_id uuid;
     v_members uuid [] := '{}';
     v_claimed uuid [];
+    v_taken uuid [] := '{}';
     v_tasks jsonb;
 begin
-    select array_agg(t.id) into v_claimed
+    -- A call repeated by an impatient client must not claim beside the one that still runs.
+    if not pg_try_advisory_xact_lock(hashtextextended(p_token::text, 0)) then
+        return '{"outcome": "retry"}';
+    end if;
+    -- What is younger than the shortest lease cannot have run out; that is cheap to see.
+    select
+        array_agg(t.id) filter (where t.result_json #>> '{claim,token}' = p_token::text),
+        bool_or(
+            coalesce(t.last_attempted_at, t.scheduled_for) <= v_now - make_interval(secs => c_shortest_lease_s)
+        )
+    into v_claimed, v_is_any_old
     from agent_tasks as t
-    where t.status = 'processing' and t.result_json #>> '{claim,token}' = p_token::text;
+    where (t.status = 'processing') is true;
 
-    if v_claimed is null then
-        v_claimed := '{}';
-        -- last_attempted_at is compared first because it is cheap: nothing younger can have run out.
+    if v_claimed is null and v_is_any_old then
         with expired as (
             select t.id, coalesce(t.retry_count, 0) >= coalesce(t.max_retries, 3) as is_spent
             from agent_tasks as t
             where
-                t.status = 'processing'
+                (t.status = 'processing') is true
                 and coalesce(t.last_attempted_at, t.scheduled_for)
                 <= v_now - make_interval(secs => c_shortest_lease_s)
                 and coalesce(
@@ -83,109 +96,85 @@ begin
         from expired as e
         where t.id = e.id;
 
+    end if;
+
+    if v_claimed is null then
         <<ranks>>
         for v_rank in 1..3 loop
             v_after_time := '-infinity';
             v_after_id := '00000000-0000-0000-0000-000000000000';
             loop
-                exit ranks when cardinality(v_claimed) >= v_limit or v_looked_at >= c_looked_at_most;
-                -- Some of a window are held by others; twice the need is mostly enough at once.
-                v_window := greatest(2 * (v_limit - cardinality(v_claimed)), c_window_least);
+                exit ranks when v_looked_at >= c_looked_at_most;
                 select
                     array_agg(w.id order by w.scheduled_for, w.id),
                     array_agg(w.user_id order by w.scheduled_for, w.id),
                     max(w.scheduled_for)
                 into v_ids, v_user_ids, v_after_time
                 from (
-                    select t.id, t.user_id, t.scheduled_for
-                    from agent_tasks as t
-                    where
-                        t.status = 'pending'
-                        and (case t.priority when 'high' then 1 when 'low' then 3 else 2 end) = v_rank
-                        and t.scheduled_for <= v_now
-                        and (t.scheduled_for, t.id) > (v_after_time, v_after_id)
-                    order by t.scheduled_for, t.id
-                    limit v_window
+                    select due.id, due.user_id, due.scheduled_for
+                    from (
+                        select t.id, t.user_id, t.scheduled_for
+                        from agent_tasks as t
+                        where
+                            (t.status = 'pending') is true
+                            and (case t.priority when 'high' then 1 when 'low' then 3 else 2 end) = v_rank
+                            and t.scheduled_for <= v_now
+                            and (t.scheduled_for, t.id) > (v_after_time, v_after_id)
+                        order by t.scheduled_for, t.id
+                        limit c_window_most
+                    ) as due
+                    -- Some are held by others; twice the need is mostly enough at once.
+                    limit greatest(2 * (v_limit - cardinality(v_taken)), c_window_least)
                 ) as w;
                 exit when v_ids is null;
                 v_after_id := v_ids[cardinality(v_ids)];
                 v_looked_at := v_looked_at + cardinality(v_ids);
 
-                -- Members first, in a statement of their own, so that what follows sees what the holder
-                -- before left (protocol.md, 1).
-                with heads as (
-                    select distinct on (p.user_id) p.user_id, p.place
-                    from unnest(v_user_ids) with ordinality as p (user_id, place)
-                    where p.user_id is not null and p.user_id <> all(v_members)
-                    order by p.user_id, p.place
-                ),
-
-                locked as (
-                    select u.id
-                    from users as u
-                    inner join heads as h on h.user_id = u.id
-                    order by h.place
-                    limit v_limit - cardinality(v_claimed)
-                    for no key update of u skip locked
-                )
-
-                select array_agg(l.id) into v_locked from locked as l;
-                v_members := v_members || v_locked;
-                v_free := array(
-                    select m.id from unnest(v_locked) as m (id) where not member_is_busy(m.id, p_token, v_now)
-                );
-
-                with wanted as (
-                    select p.id, p.place
-                    from unnest(v_ids, v_user_ids) with ordinality as p (id, user_id, place)
-                    where p.user_id is null
-                    union all
-                    (
-                        select distinct on (p.user_id) p.id, p.place
-                        from unnest(v_ids, v_user_ids) with ordinality as p (id, user_id, place)
-                        where p.user_id = any(v_free)
-                        order by p.user_id, p.place
-                    )
-                ),
-
-                picked as (
-                    select t.id
+                for v_place in 1..cardinality(v_ids) loop
+                    v_user_id := v_user_ids[v_place];
+                    if v_user_id is not null then
+                        continue when v_user_id = any(v_members);
+                        v_members := v_members || v_user_id;
+                        -- The member first, in a statement of its own, so that what follows sees what the
+                        -- holder before left (protocol.md, 1).
+                        perform 1 from users as u where u.id = v_user_id for no key update of u skip locked;
+                        continue when not found or member_is_busy(v_user_id, p_token, v_now);
+                    end if;
+                    perform 1
                     from agent_tasks as t
-                    inner join wanted as w on w.id = t.id
-                    where t.status = 'pending' and t.scheduled_for <= v_now
-                    order by w.place
-                    limit v_limit - cardinality(v_claimed)
-                    for update of t skip locked
-                ),
-
-                claimed as (
-                    update agent_tasks as t
-                    set
-                        status = 'processing',
-                        last_attempted_at = v_now,
-                        retry_count = coalesce(t.retry_count, 0) + 1,
-                        result_json = as_object(t.result_json) || jsonb_build_object(
-                            'claim', jsonb_build_object('token', p_token, 'until', v_now + v_lease)
-                        )
-                    from picked
-                    where t.id = picked.id
-                    returning t.id
-                )
-
-                select array_agg(c.id) into v_taken from claimed as c;
-                v_claimed := v_claimed || v_taken;
+                    where t.id = v_ids[v_place] and (t.status = 'pending') is true and t.scheduled_for <= v_now
+                    for update of t skip locked;
+                    if found then
+                        v_taken := v_taken || v_ids[v_place];
+                        exit ranks when cardinality(v_taken) = v_limit;
+                    end if;
+                end loop;
             end loop;
         end loop;
+
+        update agent_tasks as t
+        set
+            status = 'processing',
+            last_attempted_at = v_now,
+            retry_count = least(greatest(coalesce(t.retry_count, 0), 0), c_counted_at_most) + 1,
+            result_json = as_object(t.result_json) || jsonb_build_object(
+                'claim', jsonb_build_object('token', p_token, 'until', v_now + v_lease)
+            )
+        where t.id = any(v_taken);
+        v_claimed := v_taken;
     end if;
 
     select
         jsonb_agg(
-            to_jsonb(t) || jsonb_build_object('context', task_context(t, v_now))
-            order by case t.priority when 'high' then 1 when 'low' then 3 else 2 end, t.scheduled_for, t.id
+            w
+            order by case w.priority when 'high' then 1 when 'low' then 3 else 2 end, w.scheduled_for, w.id
         )
     into v_tasks
-    from agent_tasks as t
-    where t.id = any(v_claimed);
+    from (
+        select t.*, task_context(t, v_now) as context
+        from agent_tasks as t
+        where t.id = any(v_claimed)
+    ) as w;
     return jsonb_build_object(
         'outcome', 'claimed', 'token', p_token, 'now', v_now,
         'tasks', coalesce(v_tasks, '[]'),

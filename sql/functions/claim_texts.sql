@@ -8,7 +8,8 @@
 --              due (members somebody else holds are skipped)
 --              p_limit ≤ 200 members; p_now
 -- result       {outcome: claimed, token, sends [{id, user_id, to, body}], more: are members left over}
--- locks        each member's users row; one failing member does not disturb the others
+--              {outcome: retry}: the same call still runs
+-- locks        the token (advisory), each member's users row; one failing member does not disturb the others
 -- idempotency  the same token gets its unanswered sends again, and claims nothing more
 create or replace function claim_texts(
     p_token uuid,
@@ -38,6 +39,10 @@ declare
     v_more boolean := false;
     v_now timestamptz := coalesce(p_now, clock_timestamp());
 begin
+    -- A call repeated by an impatient client must not claim beside the one that still runs.
+    if not pg_try_advisory_xact_lock(hashtextextended(p_token::text, 0)) then
+        return '{"outcome": "retry"}';
+    end if;
     select jsonb_agg(
         jsonb_build_object('id', q.id, 'user_id', q.user_id, 'to', u.phone_number, 'body', q.final_message)
         order by q.sent_at, q.id
@@ -78,6 +83,20 @@ begin
                     and q.scheduled_for <= v_now
                     and q.final_message is not null
                     and q.requires_fresh_context is not true
+                    -- Behind a part that cannot leave yet, others must not take the place of members who have one
+                    -- that can; but one may have come that makes their sequence complete.
+                    and (
+                        q.sequence_position > 1
+                        and exists (
+                            select 1
+                            from message_queue as p
+                            where
+                                p.sequence_id = q.sequence_id
+                                and p.sequence_position < q.sequence_position
+                                and p.status = 'queued'
+                                and as_object(p.message_data) #>> '{hold,rule}' is distinct from 'sequence_incomplete'
+                        )
+                    ) is not true
                 order by q.scheduled_for, q.id
             loop
                 v_looked_at := v_looked_at + 1;
@@ -136,6 +155,18 @@ begin
                     and q.scheduled_for <= v_now
                     and q.final_message is not null
                     and q.requires_fresh_context is not true
+                    -- Any number of later parts must not hide the first.
+                    and (
+                        q.sequence_position > 1
+                        and exists (
+                            select 1
+                            from message_queue as p
+                            where
+                                p.sequence_id = q.sequence_id
+                                and p.sequence_position < q.sequence_position
+                                and p.status = 'queued'
+                        )
+                    ) is not true
                 order by
                     coalesce(q.sequence_position, 1) > 1 desc,
                     case q.priority when 'high' then 1 when 'low' then 3 else 2 end,

@@ -30,15 +30,18 @@ as $$
 declare
     c_max_members constant integer := 100;
     c_max_changes constant integer := 500;
-    v_ids uuid [] := array(select value::uuid from jsonb_array_elements_text(p_work -> 'events'));
+    v_ids uuid [] := '{}';
     v_task_id uuid := p_work ->> 'task';
     v_changes jsonb := coalesce(p_work -> 'changes', '[]');
+    v_calls jsonb := coalesce(p_work -> 'calls', '[]');
+    v_further jsonb := coalesce(p_work -> 'members', '[]');
     v_source events%rowtype;
     v_task agent_tasks%rowtype;
     v_owner uuid;
     v_members uuid [];
     v_member uuid;
     v_held integer;
+    v_until timestamptz;
     v_change jsonb;
     v_number integer := 0;
     v_step text := 'changes';
@@ -46,6 +49,10 @@ declare
     v_done jsonb;
     v_now timestamptz;
 begin
+    -- Most units leave most of these empty, and a statement costs more than looking whether it has work.
+    if p_work ? 'events' then
+        v_ids := array(select value::uuid from jsonb_array_elements_text(p_work -> 'events'));
+    end if;
     if (cardinality(v_ids) = 0) = (v_task_id is null) or jsonb_array_length(v_changes) > c_max_changes then
         return '{"outcome": "invalid", "error": "a unit of work needs one source and at most 500 changes"}';
     end if;
@@ -55,20 +62,23 @@ begin
         select * into v_source from events where id = v_ids[1];
         v_owner := case when v_source.aggregate_type = 'user' then v_source.aggregate_id end;
     end if;
-    v_members := array(
-        select distinct m.id
-        from (
-            select v_owner as id
-            union all
-            select value::uuid from jsonb_array_elements_text(coalesce(p_work -> 'members', '[]'))
-            union all
-            select (c.value ->> 'id')::uuid from jsonb_array_elements(v_changes) as c where c.value ->> 'table' = 'users'
-            union all
-            select (c.value #>> '{row,user_id}')::uuid from jsonb_array_elements(v_changes) as c
-        ) as m
-        where m.id is not null
-        order by m.id
-    );
+    v_members := array_remove(array[v_owner], null);
+    if v_changes <> '[]' or v_further <> '[]' then
+        v_members := array(
+            select distinct m.id
+            from (
+                select v_owner as id
+                union all
+                select value::uuid from jsonb_array_elements_text(v_further)
+                union all
+                select (c.value ->> 'id')::uuid from jsonb_array_elements(v_changes) as c where c.value ->> 'table' = 'users'
+                union all
+                select (c.value #>> '{row,user_id}')::uuid from jsonb_array_elements(v_changes) as c
+            ) as m
+            where m.id is not null
+            order by m.id
+        );
+    end if;
     if cardinality(v_members) > c_max_members then
         return '{"outcome": "invalid", "error": "a unit of work touches at most 100 members"}';
     end if;
@@ -87,6 +97,7 @@ begin
         then
             return '{"outcome": "stale"}';
         end if;
+        v_until := as_time(v_task.result_json #>> '{claim,until}');
     else
         perform 1 from events where id = any(v_ids) order by id for update;
         v_now := coalesce(p_now, clock_timestamp());
@@ -96,83 +107,88 @@ begin
         if found then
             return v_result;
         end if;
-        select count(*) into v_held
+        select count(*), min(as_time(e.metadata #>> '{lease,until}')) into v_held, v_until
         from events as e
         where e.id = any(v_ids) and e.processed is not true and e.metadata #>> '{lease,token}' = p_token::text;
         if v_held <> cardinality(v_ids) then
             return '{"outcome": "stale"}';
         end if;
     end if;
-
-    if
-        v_source.event_type = 'user.message.received'
-        and (p_work ->> 'final')::boolean is not true
-        and exists (
-            select 1
-            from events as e
-            where
-                e.aggregate_id = v_source.aggregate_id
-                and e.aggregate_type = 'user'
-                and e.event_type = 'user.message.received'
-                and e.processed is not true
-                and e.id <> all(v_ids)
-                and coalesce(as_count(as_object(e.metadata) ->> 'attempt'), 0) < 2
-        )
-    then
-        return '{"outcome": "newer"}';
+    -- A lease that ran out stays its holder's until somebody takes the member, be it for other work.
+    if coalesce(v_until <= v_now, true) and v_owner is not null and member_is_busy(v_owner, p_token, v_now) then
+        return '{"outcome": "stale"}';
     end if;
 
-    begin
-        for v_change in
-            select c.value
-            from jsonb_array_elements(v_changes) as c
-            where c.value ->> 'op' <> 'insert' and c.value ->> 'table' not in ('users', 'events')
-            order by c.value ->> 'table', c.value ->> 'id'
-        loop
-            perform checked_columns(v_change ->> 'table', '{"id": null}');
-            execute format('select 1 from %I where id = $1 for no key update', v_change ->> 'table')
-            using (v_change ->> 'id')::uuid;
-        end loop;
-        for v_change in
-            select c.value from jsonb_array_elements(v_changes) with ordinality as c (value, position)
-            order by c.position
-        loop
-            v_number := v_number + 1;
-            if not apply_change(v_change, v_now) then
-                raise exception 'conflict' using errcode = 'YP002';
-            end if;
-        end loop;
-        v_step := 'calls';
-        perform log_calls(coalesce(p_work -> 'calls', '[]'), v_now);
-    exception
-        when sqlstate 'YP002' then
-            return jsonb_build_object('outcome', 'conflict', 'change', v_number, 'table', v_change ->> 'table');
-        when sqlstate 'YP003' then
-            return jsonb_build_object(
-                'outcome', 'conflict', 'change', v_number, 'table', v_change ->> 'table', 'reason', 'overdraft'
-            );
-        when sqlstate 'YP001' or unique_violation then
-            -- What the server says of a taken value names the index only.
-            return jsonb_build_object('outcome', 'invalid', 'change', v_number, 'error', sqlerrm);
-        when integrity_constraint_violation or data_exception or syntax_error_or_access_rule_violation then
-            -- The server's own words may quote a value; its code and the place do not.
-            return jsonb_build_object(
-                'outcome', 'invalid', 'change', v_number,
-                'error', format('%s %s (%s)', v_step, coalesce(v_change ->> 'table', ''), sqlstate)
-            );
-    end;
+    if v_source.event_type = 'user.message.received' and (p_work ->> 'final')::boolean is not true then
+        perform 1
+        from events as e
+        where
+            e.aggregate_id = v_source.aggregate_id
+            and e.aggregate_type = 'user'
+            and e.event_type = 'user.message.received'
+            and e.processed is not true
+            and e.id <> all(v_ids)
+            and coalesce(as_count(as_object(e.metadata) ->> 'attempt'), 0) < 2;
+        if found then
+            return '{"outcome": "newer"}';
+        end if;
+    end if;
 
-    v_result := jsonb_build_object(
-        'outcome', 'applied',
-        'emitted', coalesce((
+    if v_changes <> '[]' or v_calls <> '[]' then
+        begin
+            for v_change in
+                select c.value
+                from jsonb_array_elements(v_changes) as c
+                where c.value ->> 'op' <> 'insert' and c.value ->> 'table' not in ('users', 'events')
+                order by c.value ->> 'table', c.value ->> 'id'
+            loop
+                perform checked_columns(v_change ->> 'table', '{"id": null}');
+                execute format('select 1 from %I where id = $1 for no key update', v_change ->> 'table')
+                using (v_change ->> 'id')::uuid;
+            end loop;
+            for v_change in
+                select c.value from jsonb_array_elements(v_changes) with ordinality as c (value, position)
+                order by c.position
+            loop
+                v_number := v_number + 1;
+                if not apply_change(v_change, v_now) then
+                    raise exception 'conflict' using errcode = 'YP002';
+                end if;
+            end loop;
+            v_step := 'calls';
+            perform log_calls(v_calls, v_now);
+        exception
+            when sqlstate 'YP002' then
+                return jsonb_build_object('outcome', 'conflict', 'change', v_number, 'table', v_change ->> 'table');
+            when sqlstate 'YP003' then
+                return jsonb_build_object(
+                    'outcome', 'conflict', 'change', v_number, 'table', v_change ->> 'table', 'reason', 'overdraft'
+                );
+            when sqlstate 'YP001' or unique_violation then
+                -- What the server says of a taken value names the index only.
+                return jsonb_build_object('outcome', 'invalid', 'change', v_number, 'error', sqlerrm);
+            when integrity_constraint_violation or data_exception or syntax_error_or_access_rule_violation then
+                -- The server's own words may quote a value; its code and the place do not.
+                return jsonb_build_object(
+                    'outcome', 'invalid', 'change', v_number,
+                    'error', format('%s %s (%s)', v_step, coalesce(v_change ->> 'table', ''), sqlstate)
+                );
+        end;
+    end if;
+
+    v_result := '{"outcome": "applied", "emitted": [], "texts_due": []}';
+    if v_changes <> '[]' then
+        v_result := jsonb_set(v_result, '{emitted}', coalesce((
             select jsonb_agg(c.value #> '{row,id}' order by c.position)
             from jsonb_array_elements(v_changes) with ordinality as c (value, position)
             where
                 c.value ->> 'op' = 'insert'
                 and c.value ->> 'table' = 'events'
                 and (c.value #>> '{row,processed}')::boolean is not true
-        ), '[]'),
-        'texts_due', coalesce((
+        ), '[]'));
+    end if;
+    if v_members <> '{}' then
+        v_result := jsonb_set(v_result, '{texts_due}', coalesce((
             select jsonb_agg(distinct q.user_id)
             from message_queue as q
             where
@@ -180,8 +196,8 @@ begin
                 and q.status = 'queued'
                 and q.delivered_message_id is null
                 and q.scheduled_for <= v_now
-        ), '[]')
-    );
+        ), '[]'));
+    end if;
     -- Kept for a repeated commit, which cannot know whether more work waits by then.
     v_done := jsonb_build_object('done', jsonb_build_object('token', p_token, 'result', v_result || '{"more": null}'));
     if v_task_id is not null then
@@ -189,7 +205,7 @@ begin
         set
             status = 'completed',
             completed_at = v_now,
-            result_json = as_object(result_json) - 'claim' - 'dependency' || v_done
+            result_json = result_json - 'claim' - 'dependency' || v_done
         where id = v_task_id;
     else
         update events

@@ -59,12 +59,12 @@ begin
         v_retry_at := null;
         if p_kind = 'dependency' then
             v_count := coalesce(as_count(v_state #>> '{dependency,count}'), 0) + 1;
-            v_since := coalesce(as_time(v_state #>> '{dependency,since}'), v_now);
+            v_since := least(as_time(v_state #>> '{dependency,since}'), v_now);
             v_state := v_state || jsonb_build_object(
                 'attempt', greatest(coalesce(as_count(v_state ->> 'attempt'), 1) - 1, 0),
                 'dependency', jsonb_build_object('count', v_count, 'since', v_since, 'error', p_error)
             );
-            if v_now - v_since < c_dependency_limit then
+            if v_since > v_now - c_dependency_limit then
                 v_retry_at := v_now + least(c_dependency_first * power(2, least(v_count - 1, 10)), c_dependency_most);
             end if;
         elsif p_kind = 'own' then

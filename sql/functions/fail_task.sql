@@ -56,12 +56,12 @@ begin
         v_attempts := greatest(coalesce(v_task.retry_count, 1), 1);
         if p_kind = 'dependency' then
             v_count := coalesce(as_count(v_state #>> '{dependency,count}'), 0) + 1;
-            v_since := coalesce(as_time(v_state #>> '{dependency,since}'), v_now);
+            v_since := least(as_time(v_state #>> '{dependency,since}'), v_now);
             v_attempts := v_attempts - 1;
             v_state := v_state || jsonb_build_object(
                 'dependency', jsonb_build_object('count', v_count, 'since', v_since)
             );
-            if v_now - v_since < c_dependency_limit then
+            if v_since > v_now - c_dependency_limit then
                 v_retry_at := v_now + least(
                     c_dependency_first * power(2, least(v_count - 1, c_most_doublings)), c_dependency_most
                 );

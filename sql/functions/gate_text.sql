@@ -17,7 +17,7 @@ declare
     v_data jsonb := as_object(p_text.message_data);
     v_kind text := coalesce(v_data ->> 'kind', 'proactive');
     v_topic text := v_data ->> 'topic';
-    v_zone text := member_zone(p_member.timezone);
+    v_zone text := member_zone(p_member.timezone, p_member.phone_number);
     v_today date := (p_now at time zone v_zone)::date;
     v_budget user_message_budget%rowtype;
     v_newer uuid;
@@ -42,8 +42,8 @@ begin
         from message_queue as q
         where
             q.user_id = p_text.user_id
-            and q.status = 'queued'
-            and q.delivered_message_id is null
+            -- One that overtook this text, while it was held or given back, supersedes it as well.
+            and (q.status = 'queued' or (q.status = 'sent' and q.sent_at > p_text.created_at))
             and as_object(q.message_data) ->> 'topic' = v_topic
             and coalesce(q.sequence_id, q.id) <> coalesce(p_text.sequence_id, p_text.id)
             and (q.created_at, q.id) > (p_text.created_at, p_text.id)
@@ -74,7 +74,8 @@ begin
         end if;
     end if;
     if p_text.sequence_id is not null then
-        select count(*), max(q.created_at) into v_parts, v_last_insert
+        select count(*), max(coalesce(q.created_at, as_time(as_object(q.message_data) #>> '{hold,due}'), q.scheduled_for))
+        into v_parts, v_last_insert
         from message_queue as q
         where q.sequence_id = p_text.sequence_id;
         if v_parts < coalesce(p_text.sequence_total, v_parts) then
@@ -86,7 +87,7 @@ begin
             return null;
         end if;
         if coalesce(p_text.sequence_position, 1) > 1 then
-            if v_previous.status is null or v_previous.status in ('failed', 'superseded') then
+            if v_previous.status is distinct from 'queued' then
                 perform fail_text(p_text.id, 'sequence');
             end if;
             return null;

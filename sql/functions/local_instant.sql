@@ -15,7 +15,7 @@ as $$
     select min(c.instant)
     from (
         select (p_local at time zone p_zone) - earlier.step as instant
-        from unnest(array['0', '30 min', '1 h', '2 h']::interval []) as earlier (step)
+        from unnest(array['0', '30 min', '1 h', '2 h', '3 h']::interval []) as earlier (step)
     ) as c
     where c.instant = p_local at time zone p_zone or c.instant at time zone p_zone = p_local;
 $$;

@@ -24,7 +24,7 @@ begin
         set messages_sent = greatest(coalesce(messages_sent, 0) - 1, 0)
         where user_id = v_text.user_id and date = as_time(v_data ->> 'charged_on')::date;
     end if;
-    v_first := coalesce(as_time(v_data ->> 'first_released_at'), p_now);
+    v_first := least(as_time(v_data ->> 'first_released_at'), p_now);
     v_until := p_now
     + least(interval '5 s' * power(2, least(coalesce(as_count(v_data ->> 'attempts'), 1) - 1, 10)), interval '5 min');
     update message_queue
@@ -45,7 +45,7 @@ begin
         and status = 'queued'
         and delivered_message_id is null
         and scheduled_for < v_until;
-    if p_now - v_first >= c_limit then
+    if v_first <= p_now - c_limit then
         perform fail_text(p_id, p_reason);
     end if;
 end;

@@ -33,6 +33,7 @@ begin
     if
         v_task.status is distinct from 'processing'
         or v_task.result_json #>> '{claim,token}' is distinct from p_token::text
+        or member_is_busy(v_task.user_id, p_token, v_now) -- the lease had run out, the member is another's
     then
         return '{"outcome": "stale"}';
     end if;

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.rpc import Rpc
+from tests.support.sessions import Sessions
 
 
 @pytest.fixture
@@ -18,3 +19,11 @@ def rpc(shared_database: str) -> Iterator[Rpc]:
     with session.connection.transaction(force_rollback=True):
         yield session
     session.close()
+
+
+@pytest.fixture
+def sessions(any_database: str) -> Iterator[Sessions]:
+    """Several sessions on a fresh database, on every PostgreSQL version found."""
+    opened = Sessions(any_database)
+    yield opened
+    opened.close()
