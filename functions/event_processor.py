@@ -21,7 +21,7 @@ from lib.adapters import claude, pubsub, supabase
 from lib.adapters.push import BadPush, event_id_of
 from lib.adapters.twilio_sms import Sms
 from lib.agents.handlers import event_handlers
-from lib.core import log
+from lib.core import log, trace
 from lib.core.ids import scheduled_event_id
 from lib.core.settings import TwilioSettings, load
 from lib.engine.outbox import Outbox
@@ -42,6 +42,11 @@ _processor = EventProcessor(
 
 def event_processor(request: Request) -> Response:
     """Entry point."""
+    with trace.request("event_processor", dict(request.headers)):
+        return _process(request)
+
+
+def _process(request: Request) -> Response:
     body = request.get_json(silent=True)
     try:
         if isinstance(body, dict) and "event_type" in body:

@@ -11,7 +11,7 @@ from flask import Request, Response, jsonify
 
 from lib.adapters import pubsub, supabase
 from lib.adapters.twilio_sms import ListedText, Sms
-from lib.core import log
+from lib.core import log, trace
 from lib.core.settings import TwilioSettings, load, runtime
 from lib.domain import messaging
 from lib.engine.inbound import InboundText
@@ -31,12 +31,16 @@ def event_sweeper(request: Request) -> Response:
     body = request.get_json(silent=True)
     asked = body.get("passes") if isinstance(body, dict) else None
     passes = min(asked, MAX_PASSES) if isinstance(asked, int) and asked > 0 else None
-    try:
-        swept = Sweeper(_database, _sms, pubsub.publish, _read).run(runtime().sweep_for_s, passes)
-    except supabase.DatabaseError:
-        _log.exception("sweep cut short")
-        return Response("The database is out of reach.", 503, mimetype="text/plain")
-    return jsonify(vars(swept))
+    sweeper = Sweeper(_database, _sms, pubsub.publish, _read)
+    with trace.request("event_sweeper", dict(request.headers)):
+        try:
+            with trace.step(_log, "sweep") as step:
+                swept = sweeper.run(runtime().sweep_for_s, passes)
+                step.say(**vars(swept))
+        except supabase.DatabaseError:
+            _log.exception("sweep cut short")
+            return Response("The database is out of reach.", 503, mimetype="text/plain")
+        return jsonify(vars(swept))
 
 
 def _read(listed: ListedText) -> InboundText:

@@ -14,7 +14,7 @@ from flask import Request, Response, jsonify
 
 from lib.adapters import supabase
 from lib.adapters.twilio_sms import Sms
-from lib.core import log
+from lib.core import log, trace
 from lib.core.settings import TwilioSettings, load
 from lib.engine.outbox import Outbox
 
@@ -27,10 +27,14 @@ _outbox = Outbox(_database, Sms(load(TwilioSettings)))
 RUN_S = 50.0
 
 
-def message_orchestrator(_request: Request) -> Response:
+def message_orchestrator(request: Request) -> Response:
     """Entry point."""
-    try:
-        return jsonify({"claimed": _outbox.send_due(time.monotonic() + RUN_S)})
-    except supabase.DatabaseError:
-        _log.exception("run cut short")
-        return Response("The database is out of reach.", 503, mimetype="text/plain")
+    with trace.request("message_orchestrator", dict(request.headers)):
+        try:
+            with trace.step(_log, "send due") as step:
+                claimed = _outbox.send_due(time.monotonic() + RUN_S)
+                step.say(claimed=claimed)
+        except supabase.DatabaseError:
+            _log.exception("run cut short")
+            return Response("The database is out of reach.", 503, mimetype="text/plain")
+        return jsonify({"claimed": claimed})

@@ -13,7 +13,7 @@ from flask import Request, Response, jsonify
 from lib.adapters import claude, pubsub, supabase
 from lib.adapters.twilio_sms import Sms
 from lib.agents.handlers import event_handlers, task_handlers
-from lib.core import log
+from lib.core import log, trace
 from lib.core.settings import TwilioSettings, load
 from lib.engine.outbox import Outbox
 from lib.engine.process import EventProcessor
@@ -39,11 +39,14 @@ _tasks = TaskProcessor(
 CLAIM_FOR_S = 110.0
 
 
-def task_processor(_request: Request) -> Response:
+def task_processor(request: Request) -> Response:
     """Entry point."""
-    try:
-        ran = _tasks.run(CLAIM_FOR_S)
-    except supabase.DatabaseError:
-        _log.exception("run cut short")
-        return Response("The database is out of reach.", 503, mimetype="text/plain")
-    return jsonify({"claimed": ran.claimed, "outcomes": ran.outcomes, "more": ran.more})
+    with trace.request("task_processor", dict(request.headers)):
+        try:
+            with trace.step(_log, "tasks") as step:
+                ran = _tasks.run(CLAIM_FOR_S)
+                step.say(**vars(ran))
+        except supabase.DatabaseError:
+            _log.exception("run cut short")
+            return Response("The database is out of reach.", 503, mimetype="text/plain")
+        return jsonify(vars(ran))

@@ -9,7 +9,7 @@ Answers: 204; 403 to anybody but Twilio; 400 with one sentence; 503 when nothing
 from flask import Request, Response
 
 from lib.adapters import supabase, twilio_forms
-from lib.core import log
+from lib.core import log, trace
 from lib.core.ids import receipt_event_id, receipt_key
 from lib.core.settings import TwilioSettings, load
 
@@ -21,6 +21,11 @@ _database = supabase.connect()
 
 def twilio_status(request: Request) -> Response:
     """Entry point."""
+    with trace.request("twilio_status", dict(request.headers)), trace.step(_log, "receipt") as step:
+        return _record(request, step)
+
+
+def _record(request: Request, step: trace.Step) -> Response:
     try:
         receipt = twilio_forms.read_receipt(
             _settings,
@@ -30,7 +35,7 @@ def twilio_status(request: Request) -> Response:
             request.headers.get("X-Twilio-Signature", ""),
         )
     except twilio_forms.BadCall as refusal:
-        _log.warning("call refused", extra={"status": refusal.status})
+        step.say(outcome="refused", status=refusal.status)
         return Response(refusal.sentence, refusal.status, mimetype="text/plain")
     try:
         answer = _database.call(
@@ -45,7 +50,8 @@ def twilio_status(request: Request) -> Response:
             },
         )
     except supabase.DatabaseError:
+        step.say(outcome="unrecorded")
         _log.exception("receipt not recorded")
         return Response("The receipt could not be recorded.", 503, mimetype="text/plain")
-    _log.info("receipt", extra={"status": receipt.status, "outcome": answer["outcome"]})
+    step.say(outcome=answer["outcome"], status=receipt.status, message_id=receipt.message_id)
     return Response(status=204)

@@ -11,7 +11,7 @@ Answers: 200 with empty TwiML; 403 to anybody but Twilio; 400 with one sentence 
 from flask import Request, Response
 
 from lib.adapters import pubsub, supabase, twilio_forms
-from lib.core import log
+from lib.core import log, trace
 from lib.core.settings import TwilioSettings, load
 from lib.domain import messaging
 from lib.engine import inbound
@@ -26,6 +26,11 @@ EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 
 def twilio_webhook(request: Request) -> Response:
     """Entry point."""
+    with trace.request("twilio_webhook", dict(request.headers)), trace.step(_log, "text") as step:
+        return _record(request, step)
+
+
+def _record(request: Request, step: trace.Step) -> Response:
     try:
         received = twilio_forms.read_text(
             _settings,
@@ -35,7 +40,7 @@ def twilio_webhook(request: Request) -> Response:
             request.headers.get("X-Twilio-Signature", ""),
         )
     except twilio_forms.BadCall as refusal:
-        _log.warning("call refused", extra={"status": refusal.status})
+        step.say(outcome="refused", status=refusal.status)
         return Response(refusal.sentence, refusal.status, mimetype="text/plain")
     text = messaging.inbound_text(
         received.sid,
@@ -47,16 +52,15 @@ def twilio_webhook(request: Request) -> Response:
     try:
         answer = inbound.record(_database, text)
     except supabase.DatabaseError:
+        step.say(outcome="unrecorded")
         _log.exception("text not recorded")
         return Response("The text could not be recorded.", 503, mimetype="text/plain")
+    step.say(
+        outcome=answer["outcome"],
+        event_id=answer["event_id"],
+        user=log.user_hash(answer["user_id"]),
+        media=len(text.media),
+    )
     if answer["event_id"]:
         pubsub.publish([answer["event_id"]])
-    _log.info(
-        "text",
-        extra={
-            "outcome": answer["outcome"],
-            "event_id": answer["event_id"],
-            "media": len(text.media),
-        },
-    )
     return Response(EMPTY_TWIML, 200, mimetype="text/xml")

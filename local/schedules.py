@@ -86,6 +86,8 @@ class Scheduler:
         self._clock = clock
         self._paused_file = paused
         self._paused = set(_read_names(paused)) & set(schedules)
+        if self._paused:
+            _log.warning("still paused: %s", ", ".join(sorted(self._paused)))
         self._last: dict[str, Run] = {}
         self._due = {name: self._next_due(schedule) for name, schedule in schedules.items()}
         self._running = {name: asyncio.Lock() for name in schedules}

@@ -7,7 +7,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from lib.console.__main__ import main
-from lib.console.dead_letters import WITHHELD
+from lib.console.disclosure import WITHHELD
 from tests.support.community import answer, expert, now, request, run_tasks
 from tests.support.stack import StackUnderTest, wait_for
 from tests.support.texting import Phone, control_claude
@@ -18,7 +18,7 @@ WORDS = "My number is +1 212 555 0188 and I hate exports"
 @pytest.fixture(autouse=True)
 def in_stack(stack: StackUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YACHTPARTY_STATE_DIR", str(stack.directory))
-    for name in ("SUPABASE_URL", "PUBSUB_TOPIC", "LOCAL_CLOCK_FILE"):
+    for name in ("SUPABASE_URL", "PUBSUB_TOPIC"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -123,7 +123,7 @@ def test_a_living_or_unknown_id_is_refused_and_nothing_changes(
     assert main(["dead-letters", "replay", str(uuid4())]) == 1
     assert main(["dead-letters", "show", str(alive["id"])]) == 1
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == f"{alive['id']} is a living event: nothing was changed."
+    assert said[0] == f"The event {alive['id']} is done: nothing was changed."
     assert said[1].endswith("is no event and no task.")
     assert event(phone, alive["id"]) == before
 
@@ -177,8 +177,10 @@ def test_the_database_named_by_the_variables_is_asked_instead_of_the_stack(
     monkeypatch.setenv("YACHTPARTY_STATE_DIR", "nowhere")
     monkeypatch.setenv("SUPABASE_URL", supabase["url"])
     monkeypatch.delenv("SUPABASE_SERVICE_ROLE_KEY", raising=False)
-    assert main(["dead-letters", "list"]) == 1
+    assert main(["dead-letters", "list"]) == 2
     assert "SUPABASE_SERVICE_ROLE_KEY" in capsys.readouterr().err
     monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", supabase["key"])
-    assert main(["dead-letters", "list", "--since", "2020-01-01"]) == 0
+    assert main(["dead-letters", "list"]) == 0
     assert str(letter) in capsys.readouterr().out
+    assert main(["dead-letters", "list", "--local"]) == 2
+    assert "No local stack is running" in capsys.readouterr().err

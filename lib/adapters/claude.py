@@ -15,6 +15,7 @@ import anthropic
 import httpx2
 from pydantic import BaseModel, Field
 
+from lib.core import trace
 from lib.core.model import JSON, ModelCall, ModelRejected, ModelReply, ModelUnavailable
 from lib.core.prices import BACKGROUND_MODEL, CONVERSATION_MODEL, price_of
 from lib.core.settings import ModelSettings, as_url, load
@@ -74,7 +75,8 @@ class ClaudeModel:
         price_of(model, _today())
         started = time.monotonic()
         try:
-            body, request_id = self._post(request, timeout_s, started + timeout_s)
+            with trace.span("claude", model=model):
+                body, request_id = self._post(request, timeout_s, started + timeout_s)
         except anthropic.APIStatusError as error:
             status = error.status_code
             kind = (

@@ -23,7 +23,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from lib.core import clock, log
+from lib.core import clock, log, trace
 from lib.core.model import JSON
 from lib.core.settings import SupabaseSettings, as_url, load
 
@@ -87,10 +87,12 @@ class Database:
             stop=stop_after_attempt(_ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.1, max=1.0),
         )
-        try:
-            answer: JSON = tries(self._once, function, body)
-        except RetryError as error:
-            raise DatabaseUnavailable(f"{function} failed {_ATTEMPTS} times") from error
+        with trace.span(f"database {function}") as attributes:
+            try:
+                answer: JSON = tries(self._once, function, body)
+            except RetryError as error:
+                raise DatabaseUnavailable(f"{function} failed {_ATTEMPTS} times") from error
+            attributes["outcome"] = answer.get("outcome")
         _log.debug(
             "call",
             extra={
@@ -104,6 +106,7 @@ class Database:
 
     def _once(self, function: str, body: JSON) -> JSON:
         self.round_trips += 1
+        trace.count_round_trip()
         try:
             data = self._postgrest.rpc(function, body).execute().data
         except httpx.HTTPError as error:

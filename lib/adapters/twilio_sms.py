@@ -14,6 +14,7 @@ from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
+from lib.core import trace
 from lib.core.settings import TwilioSettings, as_url
 
 #: protocol.md, 21: the request may take 10 s; connecting is quick or fails.
@@ -99,6 +100,12 @@ class Sms:
         `message_id` (`messages.id`) travels in the callback's URL, so that a receipt proves
         acceptance even when this call's answer is lost.
         """
+        with trace.span("twilio send", message_id=message_id) as attributes:
+            result = self._send(message_id, to, body)
+            attributes["outcome"] = type(result).__name__.lower()
+            return result
+
+    def _send(self, message_id: str, to: str, body: str) -> SendResult:
         sender: dict[str, Any] = (
             {"messaging_service_sid": self._settings.twilio_messaging_service_sid}
             if self._settings.twilio_messaging_service_sid
@@ -174,7 +181,9 @@ class Sms:
 
     def _list(self, **filters: Any) -> Iterator[ListedText]:
         try:
-            for message in self._client.messages.list(limit=LISTING_LIMIT, **filters):
+            with trace.span("twilio list"):
+                found = self._client.messages.list(limit=LISTING_LIMIT, **filters)
+            for message in found:
                 yield ListedText(
                     sid=str(message.sid),
                     sender=str(message.from_ or ""),

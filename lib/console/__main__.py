@@ -1,9 +1,10 @@
 """`python -m lib.console`: what operators ask for on the command line.
 
-Exit status: 0 done, 1 not done (one sentence says why), 2 the command is wrong.
+Exit status: 0 done, 1 not done (one sentence says why), 2 the command or its variables are wrong.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -11,11 +12,13 @@ from uuid import UUID
 
 from lib.adapters.scheduler import SchedulerError
 from lib.adapters.supabase import DatabaseError
-from lib.console import dead_letters, where
+from lib.console import where
+from lib.console.dead_letters import Said, as_table
 from lib.console.table import table
 from lib.core.settings import SettingsError
 
-_ACTIONS = ("pause", "resume", "run")
+_ACTIONS = {"pause": "is paused", "resume": "is on again", "run": "was called"}
+_MOST = 10_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = asked.command
     try:
         return command(asked)
-    except (where.NowhereError, SettingsError, SchedulerError) as error:
+    except (where.NowhereError, SettingsError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except SchedulerError as error:
         print(error, file=sys.stderr)
     except DatabaseError as error:
         print(f"The database did not answer as it should: {error}.", file=sys.stderr)
@@ -34,27 +40,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lib.console", description=__doc__)
     parts = parser.add_subparsers(required=True, metavar="dead-letters | jobs")
+    here = argparse.ArgumentParser(add_help=False)
+    here.add_argument("--local", action="store_true", help="the local stack, whatever is set")
+
     letters = parts.add_parser("dead-letters", help="events and tasks that were given up")
     verbs = letters.add_subparsers(required=True, metavar="list | show | replay")
-    listing = verbs.add_parser("list", help="the newest ones")
+    listing = verbs.add_parser("list", help="the newest ones", parents=[here])
     listing.add_argument("--type", help="of one event or task type")
-    listing.add_argument("--since", type=_time, help="created then or later, UTC (30 days)")
-    listing.add_argument("--limit", type=int, default=50, help="50, at most 200")
+    listing.add_argument("--since", type=_time, help="due then or later, UTC")
+    listing.add_argument("--limit", type=_count, default=50, help="default 50")
     listing.set_defaults(command=_list_letters)
-    showing = verbs.add_parser("show", help="one of them, without people's words")
+    showing = verbs.add_parser("show", help="one of them, without people's words", parents=[here])
     showing.add_argument("id", type=UUID)
     showing.set_defaults(command=_show_letter)
-    replaying = verbs.add_parser("replay", help="try again, as if never tried")
+    replaying = verbs.add_parser("replay", help="try again, as if never tried", parents=[here])
     replaying.add_argument("id", type=UUID, nargs="*")
     replaying.add_argument("--type", help="instead of ids: the newest of one type")
-    replaying.add_argument("--limit", type=int, default=50, help="with --type: 50, at most 200")
+    replaying.add_argument("--limit", type=_count, default=50, help="with --type: default 50")
     replaying.set_defaults(command=_replay_letters)
+
+    there = argparse.ArgumentParser(add_help=False, parents=[here])
+    there.add_argument("--project", help="of Google Cloud, instead of GOOGLE_CLOUD_PROJECT")
+    there.add_argument("--region", help="instead of GOOGLE_CLOUD_REGION")
     jobs = parts.add_parser("jobs", help="what calls the functions by the clock")
     verbs = jobs.add_subparsers(required=True, metavar="list | pause | resume | run")
-    verbs.add_parser("list").set_defaults(command=_list_jobs)
+    verbs.add_parser("list", parents=[there]).set_defaults(command=_list_jobs)
     for action in _ACTIONS:
-        acting = verbs.add_parser(action)
-        acting.add_argument("name", nargs="*")
+        acting = verbs.add_parser(action, parents=[there])
+        acting.add_argument("name", type=_job, nargs="*")
         acting.add_argument("--all", action="store_true", help="instead of names")
         acting.set_defaults(command=_act_on_jobs, action=action)
     return parser
@@ -65,36 +78,71 @@ def _time(given: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _count(given: str) -> int:
+    count = int(given)
+    if not 1 <= count <= _MOST:
+        raise argparse.ArgumentTypeError(f"{count} is not from 1 to {_MOST}")
+    return count
+
+
+def _job(given: str) -> str:
+    # It becomes part of a URL.
+    if not re.fullmatch(r"[\w-]{1,500}", given, re.ASCII):
+        raise argparse.ArgumentTypeError("a job's name has letters, digits, - and _ only")
+    return given
+
+
 def _list_letters(asked: argparse.Namespace) -> int:
-    print(dead_letters.show_list(where.database(), asked.type, asked.since, asked.limit))
+    found, is_more = where.dead_letters(local=asked.local).find(
+        asked.type, asked.since, asked.limit
+    )
+    print(as_table(found) if found else "There are no dead letters.")
+    if is_more:
+        print("There are more: --limit, --since, --type.")
     return 0
 
 
 def _show_letter(asked: argparse.Namespace) -> int:
-    said, found = dead_letters.show_one(where.database(), asked.id)
-    print(said, file=sys.stdout if found else sys.stderr)
-    return 0 if found else 1
+    shown = where.dead_letters(local=asked.local).show(asked.id)
+    _print(shown)
+    return 0 if shown.is_done else 1
 
 
 def _replay_letters(asked: argparse.Namespace) -> int:
     if bool(asked.id) == bool(asked.type):
         print("Name ids, or a --type, and not both.", file=sys.stderr)
         return 2
-    database = where.database()
-    ids = asked.id or dead_letters.ids_of(database, asked.type, asked.limit)
+    letters = where.dead_letters(local=asked.local)
+    ids: list[UUID] = asked.id
+    is_more = False
+    if asked.type:
+        found, is_more = letters.find(asked.type, None, asked.limit)
+        ids = [UUID(letter["id"]) for letter in found]
     if not ids:
         print("There are no dead letters of this type.")
         return 0
-    said, all_replayed = dead_letters.replay(database, ids)
-    print(said, file=sys.stdout if all_replayed else sys.stderr)
-    return 0 if all_replayed else 1
+    replayed = 0
+    for said in letters.replay(ids):
+        _print(said)
+        replayed += said.is_done
+    if replayed:
+        print("What is open again is taken up within two minutes, unless its job is paused.")
+    if is_more:
+        print("There are more of this type: --limit.")
+    return 0 if replayed == len(ids) else 1
 
 
-def _list_jobs(_: argparse.Namespace) -> int:
+def _print(said: Said) -> None:
+    """Print what was done, or what was not where errors go."""
+    print(said.sentence, file=sys.stdout if said.is_done else sys.stderr, flush=True)
+
+
+def _list_jobs(asked: argparse.Namespace) -> int:
+    jobs = where.jobs(local=asked.local, project=asked.project, region=asked.region)
     rows = [
-        [job.name, job.schedule, "paused" if job.paused else "on", job.last_run, job.last_outcome]
-        for job in where.jobs().list()
+        [job.name, job.schedule, job.state, job.last_run, job.last_outcome] for job in jobs.list()
     ]
+    print(f"{jobs.place}:")
     print(table(["job", "schedule", "state", "last run", "outcome"], rows))
     return 0
 
@@ -103,11 +151,12 @@ def _act_on_jobs(asked: argparse.Namespace) -> int:
     if bool(asked.name) == asked.all:
         print("Name jobs, or --all, and not both.", file=sys.stderr)
         return 2
-    jobs = where.jobs()
-    done = {"pause": "is paused", "resume": "is on again", "run": "was called"}[asked.action]
-    for name in asked.name or [job.name for job in jobs.list()]:
+    jobs = where.jobs(local=asked.local, project=asked.project, region=asked.region)
+    names = asked.name or [job.name for job in jobs.list()]
+    print(f"{jobs.place}:")
+    for name in names:
         getattr(jobs, asked.action)(name)
-        print(f"{name} {done}.")
+        print(f"{name} {_ACTIONS[asked.action]}.", flush=True)
     return 0
 
 

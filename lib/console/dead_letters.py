@@ -1,102 +1,109 @@
-"""Dead letters: events and tasks that were given up, listed, looked at, and replayed.
-
-People's words stay out of sight: of a payload only ids, numbers, times and fixed words are shown.
-"""
+"""Dead letters: events and tasks that were given up, listed, looked at, and replayed."""
 
 import getpass
 import json
-import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from lib.adapters import pubsub
 from lib.adapters.supabase import Database
+from lib.console.disclosure import disclosed, disclosed_error
 from lib.console.table import moment, table
 from lib.core.model import JSON
 
-#: Ids and times say nothing about anybody.
-_HARMLESS = re.compile(
-    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-    r"|\d{4}-\d\d-\d\d[T ][\d:.]+(Z|[+-]\d\d:?\d\d)?"
-)
-#: Keys whose words are ours, never a person's.
-_OUR_WORDS = frozenset(
-    """
-    kind event_type task_type aggregate_type agent_type context_type created_by status priority
-    error error_log error_code step reason by
-    """.split()  # noqa: SIM905 - names in a column
-)
-WITHHELD = "(withheld)"
+#: protocol.md, 4: no call takes more.
+_PAGE = 200
+
+_NOT_DEAD = {
+    "open": "is still open: nothing was changed.",
+    "done": "is done: nothing was changed.",
+    "unknown": "is no event and no task.",
+}
 
 
-def show_list(database: Database, type_: str | None, since: datetime | None, limit: int) -> str:
-    """The newest dead letters."""
-    answer = database.call("list_dead_letters", type=type_, since=since, limit=limit)
-    if not answer["letters"]:
-        return "There are no dead letters."
+@dataclass(frozen=True)
+class Said:
+    """One sentence about one id, and whether what was asked for was done."""
+
+    sentence: str
+    is_done: bool
+
+
+@dataclass(frozen=True)
+class DeadLetters:
+    """Those of one database. `now` is the time where it is not the database's own."""
+
+    database: Database
+    now: datetime | None = None
+
+    def find(
+        self, type_: str | None, since: datetime | None, limit: int
+    ) -> tuple[list[JSON], bool]:
+        """The newest ones, of one type and due since then if given; and whether there are more."""
+        letters: list[JSON] = []
+        after: JSON | None = {}
+        while after is not None and len(letters) <= limit:
+            answer = self.database.call(
+                "list_dead_letters",
+                type=type_,
+                since=since,
+                before=after.get("due_at"),
+                before_id=after.get("id"),
+                limit=min(_PAGE, limit + 1 - len(letters)),
+            )
+            letters += answer["letters"]
+            after = answer["next"]
+        return letters[:limit], len(letters) > limit
+
+    def show(self, id_: UUID) -> Said:
+        """One of them whole, but for what people wrote."""
+        answer = self.database.call("show_dead_letter", id=id_)
+        if answer["outcome"] != "dead":
+            return _not_dead(id_, answer)
+        return Said(
+            json.dumps({"kind": answer["kind"], **disclosed(answer["row"])}, indent=2), True
+        )
+
+    def replay(self, ids: list[UUID]) -> Iterator[Said]:
+        """Open them again, one after the other; wakes the processor also when one call fails."""
+        by = getpass.getuser()
+        events: list[str] = []
+        try:
+            for id_ in ids:
+                answer = self.database.call(
+                    "replay_dead_letter", id=id_, by=by, token=uuid4(), now=self.now
+                )
+                if answer["outcome"] != "replayed":
+                    yield _not_dead(id_, answer)
+                    continue
+                if answer["kind"] == "event":
+                    events.append(str(id_))
+                yield Said(f"{id_} is open again.", True)
+        finally:
+            pubsub.publish(events)
+
+
+def as_table(letters: list[JSON]) -> str:
+    """Dead letters as a table."""
     rows = [
         [
             letter["id"],
             letter["kind"],
             letter["type"],
-            moment(letter["created_at"]),
+            moment(letter["due_at"]),
+            moment(letter["died_at"]),
             letter["attempts"],
             letter["user_id"],
-            letter["error"],
+            disclosed_error(letter["error"]) if letter["error"] else None,
         ]
-        for letter in answer["letters"]
+        for letter in letters
     ]
-    shown = table(["id", "kind", "type", "created", "attempts", "member", "error"], rows)
-    return shown + ("\nThere are more: --limit, --since, --type." if answer["more"] else "")
+    headings = ["id", "kind", "type", "due", "given up", "attempts", "member", "error"]
+    return table(headings, rows)
 
 
-def show_one(database: Database, id_: UUID) -> tuple[str, bool]:
-    """One dead letter whole, but for what people wrote; and whether it was one."""
-    answer = database.call("show_dead_letter", id=id_)
-    if answer["outcome"] != "shown":
-        return _no_letter(id_, answer), False
-    row: JSON = {"kind": answer["kind"], **answer["row"]}
-    return json.dumps(_harmless(row), indent=2), True
-
-
-def replay(database: Database, ids: list[UUID]) -> tuple[str, bool]:
-    """Open dead letters again and wake the processor; and whether all of them were dead."""
-    lines, events = [], []
-    by = getpass.getuser()
-    for id_ in ids:
-        answer = database.call("replay_dead_letter", id=id_, by=by)
-        if answer["outcome"] == "replayed":
-            lines.append(f"{id_} is open again.")
-            if answer["kind"] == "event":
-                events.append(str(id_))
-        else:
-            lines.append(_no_letter(id_, answer))
-    pubsub.publish(events)
-    return "\n".join(lines), all(line.endswith("open again.") for line in lines)
-
-
-def ids_of(database: Database, type_: str, limit: int) -> list[UUID]:
-    """The newest dead letters of a type."""
-    answer = database.call("list_dead_letters", type=type_, limit=limit)
-    return [UUID(letter["id"]) for letter in answer["letters"]]
-
-
-def _no_letter(id_: UUID, answer: JSON) -> str:
-    if answer["outcome"] == "alive":
-        return f"{id_} is a living {answer['kind']}: nothing was changed."
-    return f"{id_} is no event and no task."
-
-
-def _harmless(value: Any, key: str = "") -> Any:
-    match value:
-        case None | bool() | int() | float():
-            return value
-        case dict():
-            return {inner_key: _harmless(inner, inner_key) for inner_key, inner in value.items()}
-        case list():
-            return [_harmless(inner, key) for inner in value]
-        case str() if key in _OUR_WORDS or _HARMLESS.fullmatch(value):
-            return value
-        case _:
-            return WITHHELD
+def _not_dead(id_: UUID, answer: JSON) -> Said:
+    kind = f"The {answer['kind']} " if "kind" in answer else ""
+    return Said(f"{kind}{id_} {_NOT_DEAD[answer['outcome']]}", False)

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table as text.
+    """A table as text. What would move the cursor or break the line is shown as `?`.
 
-    >>> print(table(["id", "n"], [["a", 1], ["bcd", None]]))
-    id   n
-    a    1
-    bcd  -
+    >>> print(table(["id", "n"], [["a", 1], ["b\\ncd", None]]))
+    id    n
+    a     1
+    b?cd  -
     """
     cells = [list(headings), *([_cell(value) for value in row] for row in rows)]
     widths = [max(len(row[n]) for row in cells) for n in range(len(headings))]
@@ -30,4 +30,4 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    return str(value)
+    return "".join(character if character.isprintable() else "?" for character in str(value))

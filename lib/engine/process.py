@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from uuid import UUID, uuid4
 
 from lib.adapters.supabase import Database
-from lib.core import log
+from lib.core import log, trace
 from lib.core.model import JSON
 from lib.engine.outbox import Outbox
 from lib.engine.registry import EVENT_TYPES
@@ -58,16 +58,24 @@ class EventProcessor:
         return first or "unknown"
 
     def _one(self, event_id: UUID) -> Done:
-        claim = self._claim(event_id)
-        if isinstance(claim, str):
-            _log.info("event", extra={"event_id": str(event_id), "outcome": claim})
-            return Done(claim)
-        return self._steps.run(
-            claim,
-            self._decide,
-            DECIDE_S,
-            lambda before: self._claim(before.source, replaces=before.token),
-        )
+        with trace.step(_log, "event", event_id=str(event_id)) as step:
+            claim = self._claim(event_id)
+            if isinstance(claim, str):
+                step.say(outcome=claim)
+                return Done(claim)
+            step.say(
+                event_type=claim.type,
+                events=len(claim.event_ids),
+                user=log.user_hash(claim.user_id),
+            )
+            done = self._steps.run(
+                claim,
+                self._decide,
+                DECIDE_S,
+                lambda before: self._claim(before.source, replaces=before.token),
+            )
+            step.say(outcome=done.outcome)
+            return done
 
     def _decide(self, claim: Claim, deadline: float) -> UnitOfWork:
         registered = EVENT_TYPES.get(claim.type)
@@ -92,4 +100,5 @@ class EventProcessor:
             context=answer["context"],
             event_ids=[UUID(i) for i in answer["events"]],
             alone=answer["alone"],
+            user_id=event["aggregate_id"] if event["aggregate_type"] == "user" else None,
         )

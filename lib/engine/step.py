@@ -14,7 +14,7 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 
 from lib.adapters.supabase import Database, DatabaseUnavailable
-from lib.core import log
+from lib.core import log, trace
 from lib.core.ids import derived_id
 from lib.core.model import JSON, ModelUnavailable
 from lib.engine.outbox import Outbox
@@ -37,6 +37,7 @@ class Claim:
     event_ids: list[UUID] = field(default_factory=list)
     task_id: UUID | None = None
     alone: bool = False
+    user_id: str | None = None
 
     @property
     def source(self) -> UUID:
@@ -85,8 +86,7 @@ class Stepper:
         Raises:
             DatabaseUnavailable: nothing could be recorded; the lease will run out.
         """
-        started = time.monotonic()
-        deadline = started + decide_s
+        deadline = time.monotonic() + decide_s
         asked_again = False
         conflicts = 0
         round_ = 0
@@ -94,8 +94,9 @@ class Stepper:
             work: UnitOfWork | None = None
             decided_at = time.monotonic()
             try:
-                work = decide(claim, deadline)
-                decide_ms = round((time.monotonic() - decided_at) * 1000)
+                with trace.span("decide", type=claim.type):
+                    work = decide(claim, deadline)
+                trace.say(decide_ms=round((time.monotonic() - decided_at) * 1000))
                 commit = self._database.call(
                     "commit_work",
                     work={
@@ -109,11 +110,10 @@ class Stepper:
             except DatabaseUnavailable:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever a handler raises is recorded, not lost
-                return self._fail(claim, work, error, round_, started)
+                return self._fail(claim, work, error, round_)
             match commit["outcome"]:
                 case "applied":
                     self._publish(commit["emitted"])
-                    self._line(claim, "applied", started, decide_ms=decide_ms)
                     self._outbox.send_for(commit["texts_due"])
                     return Done("applied", _id(commit["more"]))
                 case "newer" | "conflict" as reason if conflicts < MAX_CONFLICTS:
@@ -123,20 +123,18 @@ class Stepper:
                     deadline = time.monotonic() + decide_s  # the lease begins anew, too
                     again = reclaim(claim)
                     if isinstance(again, str):
-                        self._line(claim, again, started)
                         return Done(again)
                     claim = again
                     round_ += 1
                 case "stale":
                     self._database.call("log_calls", calls=_calls(work, claim, round_))
-                    self._line(claim, "stale", started)
                     return Done("stale")
                 case _:
-                    _log.error("commit refused", extra={**_names(claim), **commit})
+                    _log.error("commit refused", extra=commit)
                     refused = CommitRefused(
                         f"{commit['outcome']}: {commit.get('error') or commit.get('table')}"
                     )
-                    return self._fail(claim, work, refused, round_, started)
+                    return self._fail(claim, work, refused, round_)
 
     def _fail(
         self,
@@ -144,7 +142,6 @@ class Stepper:
         work: UnitOfWork | None,
         error: Exception,
         round_: int,
-        started: float,
     ) -> Done:
         """Record a failure: a dependency's, our own, or one that is final.
 
@@ -182,22 +179,10 @@ class Stepper:
         _log.log(
             30 if kind == "dependency" else 40,
             "step failed",
-            extra={**_names(claim), "kind": kind, "outcome": answer["outcome"]},
+            extra={"kind": kind, "outcome": answer["outcome"]},
             exc_info=cause if kind == "own" else None,
         )
-        self._line(claim, answer["outcome"], started)
         return Done(answer["outcome"], _id(answer.get("more")))
-
-    def _line(self, claim: Claim, outcome: str, started: float, **fields: Any) -> None:
-        _log.info(
-            "task" if claim.task_id else "event",
-            extra={
-                **_names(claim),
-                "outcome": outcome,
-                "duration_ms": round((time.monotonic() - started) * 1000),
-                **fields,
-            },
-        )
 
 
 def check_payload(claim: Claim, payload: type[BaseModel] | None) -> None:
@@ -217,17 +202,6 @@ def check_payload(claim: Claim, payload: type[BaseModel] | None) -> None:
 def _source_of(claim: Claim) -> JSON:
     """The claim as commit_work's source."""
     return {"task": claim.task_id} if claim.task_id else {"events": claim.event_ids}
-
-
-def _names(claim: Claim) -> JSON:
-    """The claim in a line of the log."""
-    if claim.task_id:
-        return {"task_id": str(claim.task_id), "task_type": claim.type}
-    return {
-        "event_id": str(claim.source),
-        "event_type": claim.type,
-        "events": len(claim.event_ids),
-    }
 
 
 def _calls(work: UnitOfWork, claim: Claim, round_: int) -> list[JSON]:

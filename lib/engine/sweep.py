@@ -30,6 +30,7 @@ LOOK_BACK = timedelta(minutes=15)
 class Swept:
     """Counts of one run."""
 
+    passes: int = 0
     published: int = 0
     settled: dict[str, int] = field(default_factory=dict)
     recovered: int = 0
@@ -64,7 +65,7 @@ class Sweeper:
             if (passes is not None and done >= passes) or time.monotonic() + PAUSE_S >= until:
                 break
             time.sleep(PAUSE_S)
-        _log.info("swept", extra={"passes": done, **vars(self.swept)})
+        self.swept.passes = done
         return self.swept
 
     def _publish_open(self) -> None:

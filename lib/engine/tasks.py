@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 from lib.adapters.supabase import Database, DatabaseError
-from lib.core import log
+from lib.core import log, trace
 from lib.core.model import JSON
 from lib.engine.outbox import Outbox
 from lib.engine.registry import TASK_TYPES
@@ -85,10 +85,6 @@ class TaskProcessor:
                     except DatabaseError as error:
                         ran.outcomes["unrecorded"] += 1
                         failure = error
-        _log.info(
-            "tasks",
-            extra={"claimed": ran.claimed, "outcomes": dict(ran.outcomes), "more": ran.more},
-        )
         if failure:
             raise failure
         return ran
@@ -101,7 +97,10 @@ class TaskProcessor:
         return [_claim(task, token) for task in answer["tasks"]]
 
     def _one(self, claim: Claim) -> str:
-        done = self._steps.run(claim, self._decide, DECIDE_S, self._reread)
+        fields = {"task_id": str(claim.task_id), "task_type": claim.type}
+        with trace.step(_log, "task", user=log.user_hash(claim.user_id), **fields) as step:
+            done = self._steps.run(claim, self._decide, DECIDE_S, self._reread)
+            step.say(outcome=done.outcome)
         if done.more:
             self._follow(done.more)
         return done.outcome
@@ -129,4 +128,5 @@ def _claim(task: JSON, token: UUID) -> Claim:
         payload=task["context_json"],
         context=task["context"],
         task_id=UUID(task["id"]),
+        user_id=task["user_id"],
     )

@@ -3,7 +3,7 @@
 -- For operators (lib/console, which keeps people's words back).
 --
 -- arguments    p_id; p_now
--- result       {outcome: shown, kind: event | task, row} | {outcome: alive, kind} | {outcome: unknown}
+-- result       {outcome: dead, kind: event | task, row} | {outcome: open | done, kind} | {outcome: unknown}
 -- locks        none
 create or replace function show_dead_letter(p_id uuid, p_now timestamptz default null)
 returns jsonb
@@ -16,18 +16,22 @@ declare
     v_task agent_tasks%rowtype;
 begin
     select * into v_event from events where id = p_id;
-    if found and as_object(v_event.metadata) ? 'dead' then
-        return jsonb_build_object('outcome', 'shown', 'kind', 'event', 'row', to_jsonb(v_event), 'now', p_now);
+    if found and event_state(v_event) = 'dead' then
+        return jsonb_build_object('outcome', 'dead', 'kind', 'event', 'row', to_jsonb(v_event));
     end if;
     -- A task may have the id of what it is about.
     select * into v_task from agent_tasks where id = p_id;
     if v_task.status = 'failed' then
-        return jsonb_build_object('outcome', 'shown', 'kind', 'task', 'row', to_jsonb(v_task), 'now', p_now);
+        return jsonb_build_object('outcome', 'dead', 'kind', 'task', 'row', to_jsonb(v_task));
     end if;
     return case
-        when v_event.id is not null then '{"outcome": "alive", "kind": "event"}'
-        when v_task.id is not null then '{"outcome": "alive", "kind": "task"}'
+        when v_event.id is not null
+            then jsonb_build_object('outcome', event_state(v_event), 'kind', 'event')
+        when v_task.id is not null
+            then jsonb_build_object(
+                'outcome', case when v_task.status = 'completed' then 'done' else 'open' end, 'kind', 'task'
+            )
         else '{"outcome": "unknown"}'
-    end::jsonb;
+    end;
 end;
 $$;
