@@ -3,9 +3,12 @@
 Trigger: Cloud Scheduler, every minute; works through most of it, looking every 5 s. A body
          {"passes": n} makes it look n times and answer at once (operators, the local stack).
 Does:    publishes open events again, looks up texts whose hand-over to Twilio had no known end,
-         records inbound texts that the webhook missed. Overlapping runs do no harm.
+         records inbound texts that the webhook missed; once an hour deletes what has been finished
+         for long. Overlapping runs do no harm.
 Answers: 200 with counts; 503 when the database is out of reach.
 """
+
+from datetime import datetime
 
 from flask import Request, Response, jsonify
 
@@ -35,12 +38,22 @@ def event_sweeper(request: Request) -> Response:
     with trace.request("event_sweeper", dict(request.headers)):
         try:
             with trace.step(_log, "sweep") as step:
+                if _begins_an_hour(request.headers.get("X-CloudScheduler-ScheduleTime", "")):
+                    sweeper.prune()
                 swept = sweeper.run(runtime().sweep_for_s, passes)
                 step.say(**vars(swept))
         except supabase.DatabaseError:
             _log.exception("sweep cut short")
             return Response("The database is out of reach.", 503, mimetype="text/plain")
         return jsonify(vars(swept))
+
+
+def _begins_an_hour(scheduled_at: str) -> bool:
+    """Whether a tick is its hour's first; a call that no schedule makes is none."""
+    try:
+        return datetime.fromisoformat(scheduled_at).minute == 0
+    except ValueError:
+        return False
 
 
 def _read(listed: ListedText) -> InboundText:

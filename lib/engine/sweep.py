@@ -22,6 +22,8 @@ _log = log.get("sweeper")
 #: protocol.md, 17: the sweeper looks every 5 s and takes at most 200 events a time.
 PAUSE_S = 5.0
 BATCH = 200
+#: Calls of prune at one run; more is left to the next hour.
+MAX_PRUNES = 10
 #: Inbound texts are looked for this far back, at every run.
 LOOK_BACK = timedelta(minutes=15)
 
@@ -31,6 +33,7 @@ class Swept:
     """Counts of one run."""
 
     passes: int = 0
+    pruned: int = 0
     published: int = 0
     settled: dict[str, int] = field(default_factory=dict)
     recovered: int = 0
@@ -67,6 +70,16 @@ class Sweeper:
             time.sleep(PAUSE_S)
         self.swept.passes = done
         return self.swept
+
+    def prune(self) -> None:
+        """Delete what has been finished for long (docs/database.md, "Retention")."""
+        for _ in range(MAX_PRUNES):
+            answer = self._database.call("prune")
+            self.swept.pruned += sum(
+                answer[kind] for kind in ("events", "dead_letters", "tasks", "logs")
+            )
+            if not answer["more"]:
+                break
 
     def _publish_open(self) -> None:
         events = self._database.call("sweep_events", limit=BATCH)["events"]

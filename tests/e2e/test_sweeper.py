@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import httpx
 import pytest
 
 from tests.support.community import now
@@ -127,3 +128,35 @@ def test_a_text_whose_lease_is_held_by_another_is_left_to_them(stack: StackUnder
     stack.run_schedule("event_sweeper")
     assert len(phone.received()) == 1
     assert not phone.inbound_events()[-1]["processed"]
+
+
+def test_the_first_tick_of_an_hour_deletes_what_has_been_finished_for_long(
+    stack: StackUnderTest,
+) -> None:
+    phone = Phone(stack)
+    old, recent = (
+        phone.rows(
+            "insert into events (event_type, payload, processed, created_at) values"
+            " ('user.onboarding_completed', '{}', true, %s) returning id",
+            now(stack) - timedelta(days=days),
+        )[0]["id"]
+        for days in (181, 179)
+    )
+
+    def left() -> set[object]:
+        found = phone.rows("select id from events where id = any(%s)", [old, recent])
+        return {row["id"] for row in found}
+
+    def tick(at: str) -> int:
+        answer = httpx.post(
+            stack.description["functions"]["event_sweeper"],
+            json={"passes": 1},
+            headers={"X-CloudScheduler-ScheduleTime": at},
+            timeout=60,
+        )
+        return int(answer.raise_for_status().json()["pruned"])
+
+    assert tick("2026-11-22T10:01:00Z") == 0
+    assert left() == {old, recent}
+    assert tick("2026-11-22T11:00:00.5Z") >= 1
+    assert left() == {recent}
