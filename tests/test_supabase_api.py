@@ -101,6 +101,19 @@ def test_an_exception_keeps_its_sqlstate_detail_and_hint(
     assert (error.code, error.message, error.details, error.hint) == ("40P01", "what", "why", "how")
 
 
+def test_a_connection_lost_while_writing_is_not_taken_for_an_sqlstate(
+    stack: StackUnderTest, service: Client
+) -> None:
+    # Node calls it EPIPE: five capital letters, as an SQLSTATE may be.
+    body = """language plpgsql as $$ begin
+        raise exception 'write EPIPE' using errcode = 'EPIPE';
+    end $$"""
+    with sql_function(stack, "", body) as name, pytest.raises(APIError) as raised:
+        service.rpc(name, {}).execute()
+
+    assert raised.value.code == "PGRST000"
+
+
 def test_twenty_calls_run_side_by_side(stack: StackUnderTest) -> None:
     body = "language sql as $$ select to_jsonb(pg_sleep(0.5)::text) $$"
     url, key = stack.description["supabase"]["url"], stack.description["supabase"]["key"]

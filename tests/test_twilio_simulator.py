@@ -348,6 +348,9 @@ def test_rates_fault_the_same_calls_for_the_same_seed(simulator: Simulator, clie
         outcomes.append(outcome)
     assert outcomes[0] == outcomes[1]
     assert set(outcomes[0]) == {201, 429, 500}
+    suffered = simulator.control()["suffered"]
+    assert suffered == {str(s): 2 * outcomes[0].count(s) for s in (429, 500)}
+    assert simulator.control(reset=True)["suffered"] == {}
 
 
 @pytest.mark.parametrize("ending", ["undelivered", "failed"])
@@ -374,6 +377,7 @@ def test_callbacks_can_be_dropped_doubled_and_overtaken(
     simulator.control(callbacks={"duplicate": 1})
     send(client, status_callback=url)
     assert len(receiver.wait(6)) == 6
+    assert simulator.control()["callbacks"]["dealt"] == {"duplicate": 3}
     simulator.control(callbacks={"reorder": 0.5, "seed": 3})
     receiver.calls.clear()
     for _ in range(5):

@@ -4,6 +4,7 @@ Two sources, the counted one first: "the next n calls fail like this" for a test
 and rates with a seed for a test that wants many of them.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -11,13 +12,17 @@ from typing import Any
 
 @dataclass(slots=True)
 class Faults:
-    """The plan of one service. `kinds` are the names it understands."""
+    """The plan of one service. `kinds` are the names it understands.
+
+    `suffered` counts the calls that suffered each, since the last reset.
+    """
 
     kinds: frozenset[str]
     kind: str | None = None
     times: int = 0
     rates: dict[str, float] = field(default_factory=dict)
     random: Random = field(default_factory=lambda: Random(0))  # noqa: S311 - repeatable, no secret
+    suffered: Counter[str] = field(default_factory=Counter)
 
     def plan(self, kind: str | None, times: int) -> None:
         """Let the next `times` calls suffer `kind`; None cancels. Replaces an earlier plan.
@@ -41,6 +46,12 @@ class Faults:
 
     def take(self) -> str | None:
         """What this call suffers, if anything."""
+        kind = self._draw()
+        if kind is not None:
+            self.suffered[kind] += 1
+        return kind
+
+    def _draw(self) -> str | None:
         if self.kind is not None:
             kind = self.kind
             self.plan(kind, self.times - 1)
@@ -54,13 +65,19 @@ class Faults:
         return None
 
     def reset(self) -> None:
-        """No fault from here on."""
+        """No fault from here on, and none so far."""
         self.plan(None, 0)
         self.rates = {}
+        self.suffered.clear()
 
     def state(self) -> dict[str, Any]:
         """As the control endpoint shows it."""
-        return {"fail": self.kind, "times": self.times, "rates": self.rates}
+        return {
+            "fail": self.kind,
+            "times": self.times,
+            "rates": self.rates,
+            "suffered": dict(self.suffered),
+        }
 
     def _known(self, kind: str) -> None:
         if kind not in self.kinds:

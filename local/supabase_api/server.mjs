@@ -54,8 +54,9 @@ class Connection extends PostgresConnection {
 
   // lite loses the SQLSTATE, detail and hint of most errors. Its code "PGRST" carries them all.
   normalizeDbError(error) {
-    const isFromServer = /^[0-9A-Z]{5}$/.test(error?.code ?? "");
     const isLostConnection = /^(E[A-Z]+|CONNECT(ION)?_[A-Z]+)$/.test(error?.code ?? "");
+    // No SQLSTATE begins with E; EPIPE only looks like one.
+    const isFromServer = !isLostConnection && /^[0-9A-Z]{5}$/.test(error?.code ?? "");
     if (!isFromServer && !isLostConnection) {
       return error;
     }

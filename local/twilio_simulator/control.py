@@ -13,6 +13,7 @@ One POST may combine them; a key that is absent stays as it is:
     {"wipe": true}                      forget all messages and opt-outs
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 from typing import Annotated, Any, Literal
@@ -59,24 +60,37 @@ class Orders(BaseModel):
 
 @dataclass(slots=True)
 class Luck:
-    """A misfortune being dealt out, the same way for the same seed."""
+    """A misfortune being dealt out, the same way for the same seed; `dealt` counts it."""
 
     terms: Misfortune = field(default_factory=Misfortune)
     random: Random = field(default_factory=lambda: Random(0))  # noqa: S311 - repeatable, no secret
+    dealt: Counter[str] = field(default_factory=Counter)
 
     def deal(self, terms: Misfortune) -> None:
         """Start again under new terms."""
         self.terms, self.random = terms, Random(terms.seed)  # noqa: S311
+        self.dealt.clear()
 
     def copies(self) -> int:
         """How often this POST is made: 0, 1 or 2 times."""
         if self.random.random() < self.terms.drop:
+            self.dealt["drop"] += 1
             return 0
-        return 2 if self.random.random() < self.terms.duplicate else 1
+        if self.random.random() < self.terms.duplicate:
+            self.dealt["duplicate"] += 1
+            return 2
+        return 1
 
     def held_back(self) -> bool:
         """Whether later POSTs overtake this one."""
-        return self.random.random() < self.terms.reorder
+        held = self.random.random() < self.terms.reorder
+        if held:
+            self.dealt["reorder"] += 1
+        return held
+
+    def state(self) -> dict[str, Any]:
+        """As `GET /_sim/control` shows it."""
+        return self.terms.model_dump() | {"dealt": dict(self.dealt)}
 
 
 @dataclass(slots=True)
@@ -134,7 +148,7 @@ class Control:
             **self.faults.state(),
             "deliver": self.deliver if self.deliver_times else None,
             "deliver_times": self.deliver_times,
-            "callbacks": self.callbacks.terms.model_dump(),
-            "webhook": self.webhook.terms.model_dump(),
+            "callbacks": self.callbacks.state(),
+            "webhook": self.webhook.state(),
             "hang_ms": round(self.hang_s * 1000),
         }

@@ -95,7 +95,6 @@ begin
             result_json = as_object(t.result_json) - 'claim'
         from expired as e
         where t.id = e.id;
-
     end if;
 
     if v_claimed is null then
@@ -142,7 +141,11 @@ begin
                     end if;
                     perform 1
                     from agent_tasks as t
-                    where t.id = v_ids[v_place] and (t.status = 'pending') is true and t.scheduled_for <= v_now
+                    where
+                        t.id = v_ids[v_place]
+                        -- As any other query on a task's id, on no account by an index on the status.
+                        and t.status is not distinct from 'pending'
+                        and t.scheduled_for <= v_now
                     for update of t skip locked;
                     if found then
                         v_taken := v_taken || v_ids[v_place];

@@ -27,7 +27,7 @@ begin
         from agent_tasks
         where
             user_id = p_user_id
-            and status = 'processing'
+            and (status = 'processing') is true
             and as_object(result_json) #>> '{claim,token}' is distinct from p_token::text
             and coalesce(as_time(result_json #>> '{claim,until}') > p_now, false)
     );

@@ -1,6 +1,7 @@
 -- task_context: everything that deciding a task needs, as one JSON document (lib/engine/documents.py).
 --
--- create_conversation_summary: {conversation, messages: up to 200 after the last summary, oldest first}.
+-- create_conversation_summary: {conversation, messages: up to 200 after the last summary and before any
+-- text in flight, oldest first}.
 -- process_community_response: {response, request}.
 --
 -- arguments    p_task, a claimed task; p_now
@@ -18,6 +19,7 @@ declare
     v_payload jsonb := as_object(p_task.context_json);
     v_conversation conversations%rowtype;
     v_last messages%rowtype;
+    v_in_flight messages%rowtype;
 begin
     case p_task.task_type
         when 'create_conversation_summary' then
@@ -25,6 +27,13 @@ begin
             from conversations as c
             where c.id = as_uuid(v_payload ->> 'conversation_id') and c.user_id = p_task.user_id;
             select * into v_last from messages as m where m.id = v_conversation.last_summary_message_id;
+            -- It may go away and come again later; a summary must end at a message that stays.
+            select m.* into v_in_flight
+            from message_queue as q
+            inner join messages as m on q.delivered_message_id = m.id
+            where q.user_id = p_task.user_id and q.status = 'queued' and m.conversation_id = v_conversation.id
+            order by m.created_at, m.id
+            limit 1;
             return jsonb_build_object(
                 'now', p_now,
                 'conversation', case when v_conversation.id is not null then
@@ -44,6 +53,7 @@ begin
                                 coalesce(v_last.created_at, '-infinity'),
                                 coalesce(v_last.id, '00000000-0000-0000-0000-000000000000')
                             )
+                            and (v_in_flight.id is null or (m.created_at, m.id) < (v_in_flight.created_at, v_in_flight.id))
                         order by m.created_at, m.id
                         limit c_max_messages
                     ) as n

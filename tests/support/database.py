@@ -73,11 +73,16 @@ def schema_dump(url: str, version: str) -> list[str]:
 
 
 class Server:
-    """A running server that nothing else uses, and that forgets everything when it stops."""
+    """A running server that nothing else uses, and that forgets everything when it stops.
 
-    def __init__(self, version: str) -> None:
+    A `durable` one keeps its files on the disk and waits for it at every commit, as in production.
+    """
+
+    def __init__(self, version: str, *, durable: bool = False) -> None:
         binaries = installations()[version]
-        self._folder = Path(tempfile.mkdtemp(prefix="yp-pg-", dir=_fast_folder()))
+        self._folder = Path(
+            tempfile.mkdtemp(prefix="yp-pg-", dir=None if durable else _fast_folder())
+        )
         self._numbers = itertools.count(1)
         self._user = None
         if os.geteuid() == 0:
@@ -101,11 +106,10 @@ class Server:
             "listen_addresses": "",
             "unix_socket_directories": str(self._folder),
             "max_connections": "200",
-            "fsync": "off",
-            "synchronous_commit": "off",
-            "full_page_writes": "off",
             "autovacuum": "off",
         }
+        if not durable:
+            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         self._log = (self._folder / "log").open("wb")
         self._process = subprocess.Popen(
             [binaries / "postgres", "-D", data, *(f"--{k}={v}" for k, v in settings.items())],

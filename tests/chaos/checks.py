@@ -1,0 +1,377 @@
+"""What must hold when all is quiet again. Each check yields one line for each thing that is wrong;
+the lines name ids, never what was said.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from itertools import permutations
+from uuid import UUID
+
+from lib.core.ids import derived_id, inbound_message_id
+from lib.domain import messaging
+from lib.domain.community import credits_for, is_late, payment_key
+from local.claude_simulator.background import answer as simulated
+from tests.chaos.drive import Sent
+from tests.chaos.evidence import Evidence, Row
+
+Check = Callable[[Evidence], Iterator[str]]
+
+#: More rows than any unit of work of a turn makes.
+_ORDINALS = 30
+
+
+def all_problems(evidence: Evidence) -> dict[str, list[str]]:
+    """What is wrong, by the name of the check that found it."""
+    found = {check.__name__: list(check(evidence)) for check in CHECKS}
+    return {name: problems for name, problems in found.items() if problems}
+
+
+def every_text_is_recorded_once(evidence: Evidence) -> Iterator[str]:
+    """One MessageSid, one message, of the member who sent it; and no message that nobody sent."""
+    numbers = {user["id"]: user["number"] for user in evidence.users}
+    rows = defaultdict(list)
+    for message in evidence.messages:
+        if message["direction"] == "inbound":
+            rows[message["sid"]].append(message)
+    for sent in evidence.sent:
+        found = rows.pop(sent.sid, [])
+        if len(found) != 1:
+            yield f"text {sent.sid} has {len(found)} messages"
+        elif numbers[found[0]["user_id"]] != sent.number:
+            yield f"text {sent.sid} is another member's"
+    yield from (f"message of text {sid}, which nobody sent" for sid in rows)
+
+
+def every_member_and_conversation_exists_once(evidence: Evidence) -> Iterator[str]:
+    """However many first texts came at once."""
+    yield from (
+        f"number of user {users[0]['id']} has {len(users)} users"
+        for users in _by("number", evidence.users).values()
+        if len(users) != 1
+    )
+    texted = {message["user_id"] for message in evidence.messages}
+    conversations = _by("user_id", evidence.conversations)
+    yield from (
+        f"user {user_id} has {len(conversations[user_id])} conversations"
+        for user_id in sorted(texted)
+        if len(conversations[user_id]) != 1
+    )
+
+
+def every_text_is_one_finished_event(evidence: Evidence) -> Iterator[str]:
+    """Each text makes one event, which is done; a text after STOP and a repeated STOP make none."""
+    events = {event["id"]: event for event in evidence.events}
+    expected = set()
+    for sent in evidence.sent:
+        event_id = _event_of(sent.sid)
+        expected.add(event_id)
+        keyword = messaging.keyword(sent.body)
+        event = events.get(event_id)
+        if event is None:
+            if sent.number not in _opting(evidence) or keyword is not None:
+                yield f"text {sent.sid} has no event"
+            continue
+        types = {"stop": "user.opted_out", "start": "user.opted_in"}
+        wanted = types.get(keyword or "", "user.message.received")
+        if event["event_type"] != wanted:
+            yield f"event {event_id} is a {event['event_type']}, not a {wanted}"
+        elif keyword is None and "done" not in (event["metadata"] or {}):
+            yield f"event {event_id} is not done"
+    poison = _poison(evidence, "events")
+    yield from (
+        f"event {event['id']} of a text that nobody sent"
+        for event in evidence.events
+        if event["event_type"] in ("user.message.received", "user.opted_out", "user.opted_in")
+        and event["id"] not in expected | poison
+    )
+
+
+def who_opted_out_last_is_opted_out(evidence: Evidence) -> Iterator[str]:
+    """An old STOP that comes again changes nothing after START."""
+    last = {sent.number: messaging.keyword(sent.body) for sent in _keywords(evidence)}
+    members = {user["number"]: user["id"] for user in evidence.users}
+    status = {row["user_id"]: row["status"] for row in evidence.conversations}
+    for number, keyword in last.items():
+        wanted = "archived" if keyword == "stop" else "active"
+        if status.get(members.get(number, "")) != wanted:
+            yield f"conversation of user {members.get(number)} is not {wanted}"
+
+
+def nothing_is_left_open(evidence: Evidence) -> Iterator[str]:
+    """No event, task, text or request waits for anything any more."""
+    yield from (f"event {e['id']} is open" for e in evidence.events if e["processed"] is not True)
+    yield from (
+        f"task {t['id']} is {t['status']}"
+        for t in evidence.tasks
+        if t["status"] not in ("completed", "failed")
+    )
+    yield from (f"text {q['id']} is queued" for q in evidence.queue if q["status"] == "queued")
+    yield from (
+        f"request {r['id']} is {r['status']}" for r in evidence.requests if r["status"] != "closed"
+    )
+
+
+def poison_and_nothing_else_is_dead(evidence: Evidence) -> Iterator[str]:
+    """What nobody can handle is a dead letter; nothing else is, and nothing is missing."""
+    dead = {e["id"] for e in evidence.events if "dead" in _object(e["metadata"])}
+    failed = {t["id"] for t in evidence.tasks if t["status"] == "failed"}
+    for what, table, given_up in (("event", "events", dead), ("task", "agent_tasks", failed)):
+        poison = _poison(evidence, table)
+        yield from (f"{what} {id_} is dead and no poison" for id_ in sorted(given_up - poison))
+        yield from (f"{what} {id_} is poison and not dead" for id_ in sorted(poison - given_up))
+
+
+def nothing_failed_by_our_own_fault(evidence: Evidence) -> Iterator[str]:
+    """Whatever broke was a process, the database, Claude or Twilio: never a handler."""
+    poison = _poison(evidence, "events")
+    yield from (
+        f"event {e['id']}: {_object(e['metadata'])['error']}"
+        for e in evidence.events
+        if "error" in _object(e["metadata"]) and e["id"] not in poison
+    )
+
+
+def every_turn_is_answered_once(evidence: Evidence) -> Iterator[str]:
+    """One unit of reply for each turn that was applied, and no reply without a turn."""
+    turns = _turns(evidence)
+    source = {id_: token for token, events in turns.items() for id_ in _rows_of(events)}
+    units: dict[str, set[str]] = defaultdict(set)
+    for row in evidence.queue:
+        if _object(row["message_data"]).get("kind") == "reply":
+            if row["id"] in source:
+                units[source[row["id"]]].add(row["unit"])
+            else:
+                yield f"text {row['id']} answers no turn"
+    for token, events in turns.items():
+        skipped = events[0]["metadata"]["done"]["result"] == "opted out"
+        if len(units[token]) != (0 if skipped else 1):
+            yield f"turn {token} of event {events[0]['id']} has {len(units[token])} answers"
+
+
+def every_sent_text_is_at_twilio_once(evidence: Evidence) -> Iterator[str]:
+    """Each row that is *sent* was accepted once, under the SID recorded; any other row never."""
+    accepted = _by("row", evidence.at_twilio)
+    messages = {message["id"]: message for message in evidence.messages}
+    opting = _opting(evidence)
+    numbers = {user["id"]: user["number"] for user in evidence.users}
+    for row in evidence.queue:
+        at_twilio = accepted.pop(row["id"], [])
+        if len(at_twilio) != (row["status"] == "sent"):
+            yield f"text {row['id']} is {row['status']} and {len(at_twilio)} times at Twilio"
+        elif row["status"] == "sent" and (
+            row["id"] not in messages or messages[row["id"]]["sid"] != at_twilio[0]["sid"]
+        ):
+            yield f"text {row['id']} has another SID than at Twilio"
+        elif row["status"] == "sent" and at_twilio[0]["to"] != numbers[row["user_id"]]:
+            yield f"text {row['id']} went to somebody else"
+        if row["status"] == "failed":
+            yield f"text {row['id']} failed"
+        if row["status"] == "superseded" and (
+            row["superseded_reason"] != "opted out" or numbers[row["user_id"]] not in opting
+        ):
+            yield f"text {row['id']} is superseded: {row['superseded_reason']}"
+    yield from (f"text {row or '(none)'} at Twilio has no row" for row in accepted)
+
+
+def every_message_is_counted_once(evidence: Evidence) -> Iterator[str]:
+    """Of a conversation without a summary: as many messages as were recorded with a SID."""
+    counts = Counter(m["conversation_id"] for m in evidence.messages if m["sid"] is not None)
+    grown = {c.number for c in evidence.plan.conversations if c.grows_after is not None}
+    numbers = {user["id"]: user["number"] for user in evidence.users}
+    for conversation in evidence.conversations:
+        if numbers[conversation["user_id"]] not in grown:
+            counted = conversation["messages_since_summary"]
+            if counted != counts[conversation["id"]]:
+                yield (
+                    f"conversation {conversation['id']} counts {counted} messages"
+                    f" of {counts[conversation['id']]}"
+                )
+
+
+def every_long_conversation_is_summarised(evidence: Evidence) -> Iterator[str]:
+    """Up to a message that exists."""
+    numbers = {user["id"]: user["number"] for user in evidence.users}
+    messages = {message["id"] for message in evidence.messages}
+    grown = {c.number for c in evidence.plan.conversations if c.grows_after is not None}
+    for conversation in evidence.conversations:
+        last = conversation["last_summary_message_id"]
+        if numbers[conversation["user_id"]] in grown and not conversation["summarised"]:
+            yield f"conversation {conversation['id']} has no summary"
+        if last is not None and last not in messages:
+            yield f"conversation {conversation['id']} is summarised up to message {last}, now gone"
+
+
+def answers_are_scored_and_paid_once(evidence: Evidence) -> Iterator[str]:
+    """As the Claude simulator scores them; by one movement for each answer that earns something."""
+    closed_at = {request["id"]: request["closed_loop_at"] for request in evidence.requests}
+    movements = _by("idempotency_key", evidence.ledger)
+    planned = {str(a.id): a for request in evidence.plan.requests for a in request.answers}
+    found = {response["id"]: response for response in evidence.responses}
+    yield from (f"answer {id_} is missing" for id_ in sorted(planned.keys() - found.keys()))
+    for response in evidence.responses:
+        late = is_late(response["created_at"], closed_at[response["request_id"]])
+        if late and not planned[response["id"]].has_task:
+            continue  # nobody scores an answer to what was closed before
+        score = _score(response["verbatim_answer"])
+        earned = 0 if late else credits_for(score)
+        if response["usefulness_score"] != score:
+            yield f"answer {response['id']} scored {response['usefulness_score']}, not {score}"
+        if (response["credits_awarded"] or 0) != earned:
+            yield f"answer {response['id']} earned {response['credits_awarded']}, not {earned}"
+        paid = [
+            (movement["user_id"], movement["amount"])
+            for movement in movements.pop(payment_key(response["id"]), [])
+        ]
+        if paid != ([(response["user_id"], earned)] if earned else []):
+            yield f"answer {response['id']} was paid by {len(paid)} movements, not by what is due"
+    yield from (f"movement {key} pays for nothing" for key in movements)
+
+
+def every_balance_is_the_ledgers_sum(evidence: Evidence) -> Iterator[str]:
+    """In the ledger, the cached column and the view."""
+    sums: Counter[str] = Counter()
+    for movement in evidence.ledger:
+        sums[movement["user_id"]] += movement["amount"]
+    view = {row["user_id"]: row["balance"] for row in evidence.balances}
+    for user in evidence.users:
+        wherever = (sums[user["id"]], user["credit_balance"] or 0, view.get(user["id"], 0) or 0)
+        if len(set(wherever)) != 1:
+            yield f"user {user['id']} has {wherever} by ledger, column and view"
+
+
+def every_request_is_closed_and_told_once(evidence: Evidence) -> Iterator[str]:
+    """One text to its requester, one event; and no other such text."""
+    told = _by("topic", [_object(q["message_data"]) | q for q in evidence.queue])
+    told.pop(None, None)
+    closed = _by(
+        "aggregate_id",
+        [e for e in evidence.events if e["event_type"] == "community.request_closed"],
+    )
+    for request in evidence.requests:
+        texts = told.pop(f"community_request:{request['id']}", [])
+        owners = [text["user_id"] for text in texts if text["status"] == "sent"]
+        if owners != [request["requesting_user_id"]]:
+            yield f"request {request['id']} was told {len(owners)} times, in {len(texts)} texts"
+        if len(closed[request["id"]]) != 1:
+            yield f"request {request['id']} has {len(closed[request['id']])} closing events"
+    yield from (f"a text on topic {topic}, which is no request" for topic in told)
+
+
+def answers_follow_the_texts(evidence: Evidence) -> Iterator[str]:
+    """A text that was recorded before another began is decided with it or before it; and answers
+    leave in the order in which they were decided."""
+    reply = {row["id"]: row for row in evidence.queue}
+    decided: dict[str, Row] = {}
+    for events in _turns(evidence).values():
+        row = next((reply[id_] for id_ in _rows_of(events) if id_ in reply), None)
+        if row is not None:
+            decided |= {event["id"]: row for event in events}
+    for texts in _by_number(evidence.sent).values():
+        for before, after in permutations(texts, 2):
+            first, second = (decided.get(_event_of(text.sid)) for text in (before, after))
+            in_turn = before.recorded_s < after.began_s
+            if in_turn and first and second and first["created_at"] > second["created_at"]:
+                yield f"text {before.sid} was decided after text {after.sid}"
+    left = {text["row"]: n for n, text in enumerate(evidence.at_twilio)}
+    replies = {row["id"]: row for row in decided.values()}.values()
+    for user_id, rows in _by("user_id", replies).items():
+        # What Twilio did not take at once waits, and others may leave before it.
+        at_once = [row for row in rows if _object(row["message_data"]).get("attempts") == 1]
+        at_once.sort(key=lambda row: row["created_at"])
+        leaving = [left[row["id"]] for row in at_once if row["id"] in left]
+        if leaving != sorted(leaving):
+            yield f"answers to user {user_id} left out of order"
+
+
+def no_log_holds_a_text_or_a_number(evidence: Evidence) -> Iterator[str]:
+    """Whatever crashed or failed."""
+    for process, count in evidence.logged.items():
+        yield f"{process} logged {count}"
+
+
+CHECKS: tuple[Check, ...] = (
+    every_text_is_recorded_once,
+    every_member_and_conversation_exists_once,
+    every_text_is_one_finished_event,
+    who_opted_out_last_is_opted_out,
+    nothing_is_left_open,
+    poison_and_nothing_else_is_dead,
+    nothing_failed_by_our_own_fault,
+    every_turn_is_answered_once,
+    every_sent_text_is_at_twilio_once,
+    every_message_is_counted_once,
+    every_long_conversation_is_summarised,
+    answers_are_scored_and_paid_once,
+    every_balance_is_the_ledgers_sum,
+    every_request_is_closed_and_told_once,
+    answers_follow_the_texts,
+    no_log_holds_a_text_or_a_number,
+)
+
+
+def _by(key: str, rows: Iterable[Row]) -> "defaultdict[str | None, list[Row]]":
+    grouped: defaultdict[str | None, list[Row]] = defaultdict(list)
+    for row in rows:
+        grouped[row.get(key)].append(row)
+    return grouped
+
+
+def _object(value: object) -> Row:
+    return value if isinstance(value, dict) else {}
+
+
+def _event_of(sid: str) -> str:
+    return str(derived_id(inbound_message_id(sid), "event"))
+
+
+def _poison(evidence: Evidence, table: str) -> set[str]:
+    return {str(poison.id) for poison in evidence.plan.poison if poison.table == table}
+
+
+def _opting(evidence: Evidence) -> set[str]:
+    return {c.number for c in evidence.plan.conversations if c.kind == "opting"}
+
+
+def _by_number(sent: Iterable[Sent]) -> dict[str, list[Sent]]:
+    grouped: dict[str, list[Sent]] = {}
+    for text in sent:
+        grouped.setdefault(text.number, []).append(text)
+    return grouped
+
+
+def _keywords(evidence: Evidence) -> list[Sent]:
+    """STOPs and STARTs as they were said: one after another by each phone."""
+    return [sent for sent in evidence.sent if messaging.keyword(sent.body) in ("stop", "start")]
+
+
+def _in_order(events: Iterable[Row]) -> list[Row]:
+    return sorted(
+        (e for e in events if e["event_type"] == "user.message.received"),
+        key=lambda e: (e["created_at"], e["id"]),
+    )
+
+
+def _turns(evidence: Evidence) -> dict[str, list[Row]]:
+    """Events that were done together, by the token of their claim, oldest first."""
+    turns: dict[str, list[Row]] = {}
+    for event in _in_order(evidence.events):
+        if "done" in _object(event["metadata"]):
+            turns.setdefault(event["metadata"]["done"]["token"], []).append(event)
+    return turns
+
+
+def _rows_of(events: Iterable[Row]) -> Iterator[str]:
+    """The ids of the rows that a turn of these events may have made."""
+    for event in events:
+        for n in range(1, _ORDINALS + 1):
+            yield str(derived_id(UUID(event["id"]), n))
+
+
+def _score(words: str) -> int:
+    said = simulated(
+        {
+            "system": "You rate answers for Yachtparty",
+            "messages": [{"content": f"<answer>{words}</answer>"}],
+        }
+    )
+    return int(said or -1)
