@@ -3,7 +3,7 @@
 import os
 import platform
 
-from benchmarks import imports, ledger, processing, queues, texts
+from benchmarks import claims, imports, ledger, processing, queues, texts
 from tests.support.stack import running_stack
 
 
@@ -26,6 +26,7 @@ def main() -> None:
             "ANTHROPIC_API_KEY": "simulator",
         }
     imports.measure(environment)
+    claims.measure()
     ledger.measure()
     queues.measure()
 

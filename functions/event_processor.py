@@ -40,13 +40,9 @@ _processor = EventProcessor(
 )
 
 
+@trace.function
 def event_processor(request: Request) -> Response:
     """Entry point."""
-    with trace.request("event_processor", dict(request.headers)):
-        return _process(request)
-
-
-def _process(request: Request) -> Response:
     body = request.get_json(silent=True)
     try:
         if isinstance(body, dict) and "event_type" in body:
@@ -60,7 +56,7 @@ def _process(request: Request) -> Response:
         _log.error("push refused", extra={"reason": str(error)})
         return Response(str(error), 400, mimetype="text/plain")
     except supabase.DatabaseError:
-        _log.exception("nothing recorded")
+        # Its step's line says where and why.
         return Response("The event could not be recorded.", 503, mimetype="text/plain")
 
 
@@ -80,13 +76,15 @@ def _record_scheduled(event_type: Any, scheduled_at: str) -> UUID:
     if due is None or due.tzinfo is None:
         raise BadPush("X-CloudScheduler-ScheduleTime is missing or no time with an offset.")
     event_id = scheduled_event_id(event_type, due)
-    _database.call(
-        "record_event",
-        event={
-            "id": event_id,
-            "event_type": event_type,
-            "payload": {"scheduled_at": due},
-            "created_by": "cloud_scheduler",
-        },
-    )
+    with trace.step(_log, "tick", event_id=str(event_id), event_type=event_type):
+        answer = _database.call(
+            "record_event",
+            event={
+                "id": event_id,
+                "event_type": event_type,
+                "payload": {"scheduled_at": due},
+                "created_by": "cloud_scheduler",
+            },
+        )
+        trace.say(outcome=answer["outcome"])
     return event_id

@@ -29,23 +29,23 @@ _sms = Sms(_twilio)
 MAX_PASSES = 10
 
 
+@trace.function
+@trace.step(_log, "sweep")
 def event_sweeper(request: Request) -> Response:
     """Entry point."""
     body = request.get_json(silent=True)
     asked = body.get("passes") if isinstance(body, dict) else None
     passes = min(asked, MAX_PASSES) if isinstance(asked, int) and asked > 0 else None
     sweeper = Sweeper(_database, _sms, pubsub.publish, _read)
-    with trace.request("event_sweeper", dict(request.headers)):
-        try:
-            with trace.step(_log, "sweep") as step:
-                if _begins_an_hour(request.headers.get("X-CloudScheduler-ScheduleTime", "")):
-                    sweeper.prune()
-                swept = sweeper.run(runtime().sweep_for_s, passes)
-                step.say(**vars(swept))
-        except supabase.DatabaseError:
-            _log.exception("sweep cut short")
-            return Response("The database is out of reach.", 503, mimetype="text/plain")
-        return jsonify(vars(swept))
+    try:
+        if _begins_an_hour(request.headers.get("X-CloudScheduler-ScheduleTime", "")):
+            sweeper.prune()
+        swept = sweeper.run(runtime().sweep_for_s, passes)
+    except supabase.DatabaseError as error:
+        trace.fail(error, outcome="cut short", **vars(sweeper.swept))
+        return Response("The database is out of reach.", 503, mimetype="text/plain")
+    trace.say(outcome="done", **vars(swept))
+    return jsonify(vars(swept))
 
 
 def _begins_an_hour(scheduled_at: str) -> bool:

@@ -27,14 +27,14 @@ _outbox = Outbox(_database, Sms(load(TwilioSettings)))
 RUN_S = 50.0
 
 
-def message_orchestrator(request: Request) -> Response:
+@trace.function
+@trace.step(_log, "send due")
+def message_orchestrator(_request: Request) -> Response:
     """Entry point."""
-    with trace.request("message_orchestrator", dict(request.headers)):
-        try:
-            with trace.step(_log, "send due") as step:
-                claimed = _outbox.send_due(time.monotonic() + RUN_S)
-                step.say(claimed=claimed)
-        except supabase.DatabaseError:
-            _log.exception("run cut short")
-            return Response("The database is out of reach.", 503, mimetype="text/plain")
-        return jsonify({"claimed": claimed})
+    try:
+        claimed = _outbox.send_due(time.monotonic() + RUN_S)
+    except supabase.DatabaseError as error:
+        trace.fail(error, outcome="cut short")
+        return Response("The database is out of reach.", 503, mimetype="text/plain")
+    trace.say(outcome="done", claimed=claimed)
+    return jsonify({"claimed": claimed})

@@ -39,14 +39,14 @@ _tasks = TaskProcessor(
 CLAIM_FOR_S = 110.0
 
 
-def task_processor(request: Request) -> Response:
+@trace.function
+@trace.step(_log, "tasks")
+def task_processor(_request: Request) -> Response:
     """Entry point."""
-    with trace.request("task_processor", dict(request.headers)):
-        try:
-            with trace.step(_log, "tasks") as step:
-                ran = _tasks.run(CLAIM_FOR_S)
-                step.say(**vars(ran))
-        except supabase.DatabaseError:
-            _log.exception("run cut short")
-            return Response("The database is out of reach.", 503, mimetype="text/plain")
-        return jsonify(vars(ran))
+    try:
+        ran = _tasks.run(CLAIM_FOR_S)
+    except supabase.DatabaseError as error:
+        trace.fail(error, outcome="cut short")
+        return Response("The database is out of reach.", 503, mimetype="text/plain")
+    trace.say(outcome="done", claimed=ran.claimed, outcomes=dict(ran.outcomes), more=ran.more)
+    return jsonify({"claimed": ran.claimed, "outcomes": ran.outcomes, "more": ran.more})

@@ -19,13 +19,10 @@ _settings = load(TwilioSettings)
 _database = supabase.connect()
 
 
+@trace.function
+@trace.step(_log, "receipt")
 def twilio_status(request: Request) -> Response:
     """Entry point."""
-    with trace.request("twilio_status", dict(request.headers)), trace.step(_log, "receipt") as step:
-        return _record(request, step)
-
-
-def _record(request: Request, step: trace.Step) -> Response:
     try:
         receipt = twilio_forms.read_receipt(
             _settings,
@@ -35,7 +32,7 @@ def _record(request: Request, step: trace.Step) -> Response:
             request.headers.get("X-Twilio-Signature", ""),
         )
     except twilio_forms.BadCall as refusal:
-        step.say(outcome="refused", status=refusal.status)
+        trace.warn(outcome="refused", status=refusal.status)
         return Response(refusal.sentence, refusal.status, mimetype="text/plain")
     try:
         answer = _database.call(
@@ -49,9 +46,8 @@ def _record(request: Request, step: trace.Step) -> Response:
                 "receipt_key": receipt_key(receipt.sid),
             },
         )
-    except supabase.DatabaseError:
-        step.say(outcome="unrecorded")
-        _log.exception("receipt not recorded")
+    except supabase.DatabaseError as error:
+        trace.fail(error, outcome="unrecorded")
         return Response("The receipt could not be recorded.", 503, mimetype="text/plain")
-    step.say(outcome=answer["outcome"], status=receipt.status, message_id=receipt.message_id)
+    trace.say(outcome=answer["outcome"], status=receipt.status, message_id=receipt.message_id)
     return Response(status=204)

@@ -24,13 +24,10 @@ _database = supabase.connect()
 EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 
 
+@trace.function
+@trace.step(_log, "text")
 def twilio_webhook(request: Request) -> Response:
     """Entry point."""
-    with trace.request("twilio_webhook", dict(request.headers)), trace.step(_log, "text") as step:
-        return _record(request, step)
-
-
-def _record(request: Request, step: trace.Step) -> Response:
     try:
         received = twilio_forms.read_text(
             _settings,
@@ -40,7 +37,7 @@ def _record(request: Request, step: trace.Step) -> Response:
             request.headers.get("X-Twilio-Signature", ""),
         )
     except twilio_forms.BadCall as refusal:
-        step.say(outcome="refused", status=refusal.status)
+        trace.warn(outcome="refused", status=refusal.status)
         return Response(refusal.sentence, refusal.status, mimetype="text/plain")
     text = messaging.inbound_text(
         received.sid,
@@ -51,11 +48,10 @@ def _record(request: Request, step: trace.Step) -> Response:
     )
     try:
         answer = inbound.record(_database, text)
-    except supabase.DatabaseError:
-        step.say(outcome="unrecorded")
-        _log.exception("text not recorded")
+    except supabase.DatabaseError as error:
+        trace.fail(error, outcome="unrecorded")
         return Response("The text could not be recorded.", 503, mimetype="text/plain")
-    step.say(
+    trace.say(
         outcome=answer["outcome"],
         event_id=answer["event_id"],
         user=log.user_hash(answer["user_id"]),

@@ -106,11 +106,13 @@ def test_a_writer_that_keeps_a_table_for_a_second_delays_it_and_holds_nobody_up(
 
 
 def test_what_an_interrupted_build_left_is_replaced(any_database: str) -> None:
-    query = "select indexrelid, indisvalid from pg_index where indexrelid = 'events_open'::regclass"
+    query = (
+        "select indexrelid, indisvalid from pg_index where indexrelid = 'events_waiting'::regclass"
+    )
     with psycopg.connect(any_database, autocommit=True) as connection:
         old = connection.execute(query).fetchone()
         connection.execute(
-            "update pg_index set indisvalid = false where indexrelid = 'events_open'::regclass"
+            "update pg_index set indisvalid = false where indexrelid = 'events_waiting'::regclass"
         )
         migrate(any_database, report=lambda _: None)
         new = connection.execute(query).fetchone()

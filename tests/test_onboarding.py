@@ -141,7 +141,7 @@ def test_a_referrer_matches_only_as_a_unique_full_name() -> None:
         ("Europe/Paris", "+12125550123", "Europe/Paris"),
         ("Mars/Olympus", "+12125550123", "America/New_York"),
         (None, "+493012345678", "Europe/Berlin"),
-        (None, "+79001234567", "America/New_York"),
+        (None, "+12085550123", "America/New_York"),
         ("../etc/passwd", "nonsense", "America/New_York"),
     ],
 )

@@ -1,187 +1,190 @@
-"""Spans: sent by OpenTelemetry where an exporter is configured, and nothing of it loaded elsewhere.
+"""Spans: sent where OpenTelemetry's variables say, of the right shape, and never in the way."""
 
-The receiver is a small server that reads OTLP as any collector does.
-"""
-
-import gzip
-import threading
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import json
+from pathlib import Path
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from lib.core import log, trace
-from tests.support.stack import running_stack, wait_for
-from tests.support.texting import Phone
+from tests.support.sim_process import free_port
+from tests.support.traced import Collector, Mode, Refusing, Span, running_function
 from tests.test_import_graph import ENVIRONMENT, run
+from tests.test_logs import SECRETS, SPAN_ID, TRACE_ID, TRACEPARENT, WORDS
 
-TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-SECRET = "my number is +1 212 555 0188, ida@fjord.no"
-
-
-class Collector:
-    """Keeps the spans it is sent; may hang instead."""
-
-    def __init__(self) -> None:
-        self.spans: list[Span] = []
-        self.services: set[str] = set()
-        self.hang = threading.Event()
-        self.let_go = threading.Event()
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if collector.hang.is_set():
-                    collector.let_go.wait(30)
-                if self.headers.get("Content-Encoding") == "gzip":
-                    body = gzip.decompress(body)
-                for of_resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                    collector.services |= {
-                        a.value.string_value
-                        for a in of_resource.resource.attributes
-                        if a.key == "service.name"
-                    }
-                    for scope in of_resource.scope_spans:
-                        collector.spans += scope.spans
-                self.send_response(200)
-                self.end_headers()
-
-            def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-                """Print nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self.let_go.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-    def named(self, name: str) -> list[Span]:
-        """The spans of one name."""
-        return [span for span in self.spans if span.name == name]
+INTERNAL, SERVER, CLIENT = 1, 2, 3
 
 
-def attributes(span: Span) -> dict[str, str]:
-    return {
-        a.key: a.value.string_value or str(a.value.int_value or a.value.bool_value)
-        for a in span.attributes
+def named(spans: list[Span], name: str) -> Span:
+    """The only span of that name."""
+    (span,) = [span for span in spans if span.name == name]
+    return span
+
+
+def test_a_request_its_steps_and_its_calls_are_spans_under_one_another(tmp_path: Path) -> None:
+    with Collector() as collector:
+        variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "K_SERVICE": "webhook"}
+        with running_function("works", tmp_path / "log", **variables) as function:
+            assert function.call(traceparent=TRACEPARENT).text == "done"
+            spans, lines = collector.spans(), function.lines()
+    assert {span.trace_id for span in spans} == {TRACE_ID}
+    assert {span.service for span in spans} == {"webhook"}
+    works, work = named(spans, "works"), named(spans, "work")
+    assert (works.kind, works.parent_id) == (SERVER, SPAN_ID)
+    assert (work.kind, work.parent_id) == (INTERNAL, works.span_id)
+    claim = named(spans, "database claim")
+    assert (claim.kind, claim.parent_id) == (CLIENT, work.span_id)
+    tasks = {span.span_id: span for span in spans if span.name == "task"}
+    assert len(tasks) == 3
+    assert {task.parent_id for task in tasks.values()} == {work.span_id}
+    sends = [span for span in spans if span.name == "twilio send"]
+    assert {send.parent_id for send in sends} == set(tasks)
+    assert len(spans) == 9
+    assert work.attributes["outcome"] == "done"
+    assert work.attributes["counts.applied"] == 2
+    assert work.attributes["round_trips"] == 4
+    assert not any(span.is_error for span in spans)
+
+    # Each line belongs to the span of its step.
+    assert {line["logging.googleapis.com/trace"] for line in lines} == {TRACE_ID}
+    for line in lines:
+        span_id = line["logging.googleapis.com/spanId"]
+        if line["message"] == "work":
+            assert span_id == work.span_id
+        else:
+            assert tasks[span_id].attributes["task_id"] == line["task_id"]
+
+
+def test_without_a_caller_a_request_begins_a_trace(tmp_path: Path) -> None:
+    with Collector() as collector:
+        variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+        with running_function("works", tmp_path / "log", **variables) as function:
+            function.call()
+            function.call()
+            first, second = [span for span in collector.spans() if span.name == "works"]
+            traces = {line["logging.googleapis.com/trace"] for line in function.lines()}
+    assert (first.parent_id, second.parent_id) == ("", "")
+    assert traces == {first.trace_id, second.trace_id}
+    assert len(traces) == 2
+
+
+@pytest.mark.parametrize("sampler", ["", "always_on"])
+def test_what_the_caller_does_not_sample_is_not_sent_unless_the_sampler_says_so(
+    tmp_path: Path, sampler: str
+) -> None:
+    with Collector() as collector:
+        variables = {
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{collector.url}/v1/traces",
+            **({"OTEL_TRACES_SAMPLER": sampler} if sampler else {}),
+        }
+        with running_function("works", tmp_path / "log", **variables) as function:
+            function.call(traceparent=f"00-{TRACE_ID}-{SPAN_ID}-00")
+            assert len(collector.spans()) == (9 if sampler else 0)
+            sampled = {line["logging.googleapis.com/trace_sampled"] for line in function.lines()}
+    assert sampled == {bool(sampler)}
+
+
+def test_a_span_that_fails_says_what_kind_of_error_and_none_of_its_words(tmp_path: Path) -> None:
+    with Collector() as collector:
+        variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "WORDS": WORDS}
+        with running_function("raises", tmp_path / "log", **variables) as function:
+            assert function.call().status_code == 500
+            spans = collector.spans()
+    for name in ("decide", "work"):
+        assert named(spans, name).is_error
+        assert named(spans, name).attributes["error.type"].startswith("ValueError")
+    sent = b"".join(collector.bodies)
+    assert not [secret for secret in SECRETS if secret.encode() in sent]
+
+
+def test_calls_of_other_services_are_spans_without_content_and_tell_nobody_our_trace(
+    tmp_path: Path,
+) -> None:
+    with Collector() as collector, Refusing(400, json.dumps({"message": WORDS})) as service:
+        variables = service.variables() | {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE": "content",
+            "WORDS": WORDS,
+        }
+        with running_function("adapters", tmp_path / "log", **variables) as function:
+            assert function.call().status_code == 200
+            spans = collector.spans()
+    calls = {span.name for span in spans if span.kind == CLIENT}
+    assert calls == {
+        *("database claim_event", "twilio send", "twilio list", "claude claude-sonnet-5-5")
     }
+    assert named(spans, "database claim_event").is_error
+    assert named(spans, "twilio send").attributes["outcome"] == "nottaken"
+    assert len(service.headers) >= 4
+    assert not [headers for headers in service.headers if "traceparent" in headers]
+    sent = b"".join(collector.bodies)
+    assert not [secret for secret in SECRETS if secret.encode() in sent]
 
 
-@pytest.fixture
-def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
-    made = Collector()
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", made.url)
-    monkeypatch.delenv("OTEL_SERVICE_NAME", raising=False)
-    monkeypatch.setenv("K_SERVICE", "event-processor")
-    trace.reset()
-    yield made
-    trace.reset()
-    made.close()
-
-
-def test_spans_hang_together_under_the_caller_s_and_leave_with_the_request(
-    collector: Collector,
+@pytest.mark.parametrize("mode", ["hang", "trickle", "unavailable"])
+def test_a_receiver_in_trouble_delays_no_answer_for_long_and_breaks_none(
+    tmp_path: Path, mode: Mode
 ) -> None:
-    with (
-        trace.request("event_processor", {"traceparent": f"00-{TRACE}-{SPAN}-01"}),
-        trace.step(log.get("x"), "event", event_id="e") as step,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        with trace.span("claude", model="m") as found:
-            found["tokens"] = 7
-        pool.submit(copy_context().run, inside_thread).result()
-        step.say(outcome="applied")
-    request, event = collector.named("event_processor")[0], collector.named("event")[0]
-    assert request.trace_id.hex() == TRACE
-    assert request.parent_span_id.hex() == SPAN
-    assert event.parent_span_id == request.span_id
-    assert collector.named("claude")[0].parent_span_id == event.span_id
-    assert collector.named("twilio send")[0].parent_span_id == event.span_id
-    assert attributes(event)["outcome"] == "applied"
-    assert attributes(collector.named("claude")[0]) == {"model": "m", "tokens": "7"}
-    assert collector.services == {"event-processor"}
+    with Collector() as collector:
+        collector.mode = mode
+        variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+        with running_function("works", tmp_path / "log", **variables) as function:
+            for _ in range(4):
+                # Each is answered within the client's 5 s, though the receiver never ends.
+                assert function.call().text == "done"
+            assert collector.bodies
+            done = [line for line in function.lines() if line["message"] == "work"]
+    assert len(done) == 4
 
 
-def inside_thread() -> None:
-    with trace.span("twilio send"):
-        pass
-
-
-def test_a_failed_span_says_the_error_s_type_and_none_of_its_words(collector: Collector) -> None:
-    with pytest.raises(ValueError, match="number"), trace.request("webhook", {}):
-        fail()
-    (span,) = collector.named("database record_inbound")
-    assert span.status.code == Status.STATUS_CODE_ERROR
-    assert span.status.message == "ValueError"
-    assert all("555" not in str(span) and not span.events for span in collector.spans)
-
-
-def fail() -> None:
-    with trace.span("database record_inbound"):
-        raise ValueError(SECRET)
-
-
-def test_a_collector_that_hangs_or_is_gone_costs_two_seconds_and_breaks_nothing(
-    collector: Collector, monkeypatch: pytest.MonkeyPatch
+def test_a_receiver_that_is_not_there_costs_a_warning_and_comes_back_unnoticed(
+    tmp_path: Path,
 ) -> None:
-    collector.hang.set()
-    started = time.monotonic()
-    with trace.request("webhook", {}):
-        pass
-    # Not a figure of speed: without a limit it would wait for the server's 30 s.
-    assert time.monotonic() - started < 15
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
-    trace.reset()
-    with trace.request("webhook", {}):
-        pass
+    variables = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "0.5",
+    }
+    with running_function("works", tmp_path / "log", **variables) as function:
+        assert function.call().text == "done"
+        assert function.call().text == "done"
+        lines = function.lines()
+    lost = [line for line in lines if line["message"] == "spans not sent"]
+    assert lost
+    assert {line["severity"] for line in lost} == {"WARNING"}
+    assert len([line for line in lines if line["message"] == "work"]) == 2
 
 
-@pytest.mark.parametrize("function", ["twilio_webhook", "event_processor"])
-def test_nothing_is_made_or_sent_without_an_exporter(function: str) -> None:
-    code = (
-        f"import sys, main; main.{function}\n"
-        "from lib.core import log, trace\n"
-        "with trace.request('x', {}), trace.step(log.get('x'), 'event'), trace.span('y'): pass\n"
-        "print([m for m in sys.modules if m.startswith('opentelemetry.exporter')"
-        " or m.startswith('opentelemetry.sdk.trace')])"
+def test_an_exporter_that_is_not_installed_is_one_line_and_no_spans(tmp_path: Path) -> None:
+    with running_function("works", tmp_path / "log", OTEL_TRACES_EXPORTER="zipkin") as function:
+        assert function.call().text == "done"
+        assert function.call().text == "done"
+        lines = function.lines()
+    (line,) = [line for line in lines if line["message"].startswith("no spans")]
+    assert line["severity"] == "ERROR"
+
+
+def modules_of(function: str, **variables: str) -> set[str]:
+    done = run(
+        f"import json, sys, main; main.{function}; print(json.dumps(list(sys.modules)))",
+        ENVIRONMENT | variables,
     )
-    done = run(code, ENVIRONMENT)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "[]"
+    return {m for m in json.loads(done.stdout) if m.partition(".")[0] == "opentelemetry"}
 
 
-def test_a_switched_off_sdk_sends_nothing(
-    collector: Collector, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": ""},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_TRACES_EXPORTER": "none"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "true"},
+    ],
+)
+def test_nothing_of_opentelemetry_is_loaded_by_a_webhook_unless_it_is_to_send(
+    variables: dict[str, str],
 ) -> None:
-    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
-    trace.reset()
-    with trace.request("webhook", {}):
-        pass
-    assert collector.spans == []
+    assert modules_of("twilio_webhook", **variables) == set()
 
 
-def test_a_text_leaves_spans_of_every_step_and_no_words() -> None:
-    collector = Collector()
-    try:
-        with running_stack({"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}) as stack:
-            phone = Phone(stack)
-            phone.converse("I am Ida Fjord, ida@fjord.test")
-            phone.wait_until_idle()
-            wait_for(lambda: collector.named("event"), "span of the event", 20)
-            wait_for(lambda: collector.named("receipt"), "span of a receipt", 20)
-    finally:
-        collector.close()
-    for name in ("text", "event", "decide", "claude", "twilio send", "database commit_work"):
-        assert collector.named(name), name
-    said = str(collector.spans)
-    for private in (phone.number, phone.number[1:], "Fjord", "ida@"):
-        assert private not in said
+def test_where_it_is_to_send_it_is_loaded_at_the_start() -> None:
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    assert "opentelemetry.sdk.trace" in modules_of("twilio_webhook", **variables)

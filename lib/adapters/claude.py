@@ -61,7 +61,13 @@ class ClaudeModel:
         """
         for model in (CONVERSATION_MODEL, BACKGROUND_MODEL):
             price_of(model, _today())
-        self._client = anthropic.Anthropic(api_key=api_key, base_url=base_url, max_retries=0)
+        self._client = anthropic.Anthropic(
+            api_key=api_key,
+            base_url=base_url,
+            max_retries=0,
+            # The SDK's own spans may hold what members wrote, and its requests our trace's id.
+            open_telemetry={"traces": False, "propagation": False},
+        )
 
     def complete(self, request: JSON, timeout_s: float) -> ModelReply:
         """Ask once and wait at most `timeout_s` seconds for the whole answer.
@@ -73,10 +79,15 @@ class ClaudeModel:
         """
         model = str(request["model"])
         price_of(model, _today())
+        with trace.call(f"claude {model}", **_asked(model)) as attributes:
+            reply = self._ask(model, request, timeout_s)
+            attributes |= _answered(reply.call)
+            return reply
+
+    def _ask(self, model: str, request: JSON, timeout_s: float) -> ModelReply:
         started = time.monotonic()
         try:
-            with trace.span("claude", model=model):
-                body, request_id = self._post(request, timeout_s, started + timeout_s)
+            body, request_id = self._post(request, timeout_s, started + timeout_s)
         except anthropic.APIStatusError as error:
             status = error.status_code
             kind = (
@@ -164,6 +175,27 @@ def _reply(model: str, body: bytes, request_id: str | None, started: float) -> M
             request_id=request_id,
         ),
     )
+
+
+def _asked(model: str) -> JSON:
+    """A span's attributes, by OpenTelemetry's names for models."""
+    return {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "anthropic",
+        "gen_ai.request.model": model,
+    }
+
+
+def _answered(call: ModelCall) -> JSON:
+    return {
+        "gen_ai.usage.input_tokens": call.input_tokens,
+        "gen_ai.usage.output_tokens": call.output_tokens,
+        "gen_ai.usage.cache_read.input_tokens": call.cache_read_tokens,
+        "gen_ai.usage.cache_write.input_tokens": call.cache_write_tokens,
+        "cost_usd": call.cost_usd,
+        "stop_reason": call.stop_reason,
+        "request_id": call.request_id,
+    }
 
 
 def _failed_call(

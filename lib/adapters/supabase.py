@@ -31,6 +31,8 @@ _log = log.get("database")
 
 _ATTEMPTS = 4
 _TIMEOUT_S = 10.0
+#: OpenTelemetry's name for what is called.
+_POSTGRES = {"db.system.name": "postgresql"}
 
 
 class DatabaseError(Exception):
@@ -87,12 +89,13 @@ class Database:
             stop=stop_after_attempt(_ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.1, max=1.0),
         )
-        with trace.span(f"database {function}") as attributes:
+        with trace.call(f"database {function}", **_POSTGRES) as attributes:
             try:
                 answer: JSON = tries(self._once, function, body)
             except RetryError as error:
                 raise DatabaseUnavailable(f"{function} failed {_ATTEMPTS} times") from error
             attributes["outcome"] = answer.get("outcome")
+            attributes["tries"] = tries.statistics.get("attempt_number", 1)
         _log.debug(
             "call",
             extra={

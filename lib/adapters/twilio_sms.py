@@ -100,9 +100,10 @@ class Sms:
         `message_id` (`messages.id`) travels in the callback's URL, so that a receipt proves
         acceptance even when this call's answer is lost.
         """
-        with trace.span("twilio send", message_id=message_id) as attributes:
+        with trace.call("twilio send", message_id=message_id) as attributes:
             result = self._send(message_id, to, body)
             attributes["outcome"] = type(result).__name__.lower()
+            attributes["code"] = getattr(result, "code", None)
             return result
 
     def _send(self, message_id: str, to: str, body: str) -> SendResult:
@@ -181,8 +182,9 @@ class Sms:
 
     def _list(self, **filters: Any) -> Iterator[ListedText]:
         try:
-            with trace.span("twilio list"):
+            with trace.call("twilio list") as attributes:
                 found = self._client.messages.list(limit=LISTING_LIMIT, **filters)
+                attributes["texts"] = len(found)
             for message in found:
                 yield ListedText(
                     sid=str(message.sid),

@@ -61,6 +61,8 @@ class RuntimeSettings(BaseSettings):
 
     #: projects/P/topics/T of the events topic; without it the relay or the sweeper finds events.
     pubsub_topic: str | None = Field(default=None, pattern=r"^projects/[^/]+/topics/[^/]+$")
+    #: Names the trace of each line of the log in full, so that Cloud Logging links the two.
+    google_cloud_project: str | None = Field(default=None, pattern=r"^[a-z0-9.:-]+$")
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
     #: A file that holds the local clock's offset in seconds; never set in a deployment.
     local_clock_file: Path | None = None

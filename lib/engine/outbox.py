@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from uuid import UUID, uuid4
 
 from lib.adapters.supabase import Database
@@ -83,9 +82,7 @@ class Outbox:
             results = [deliver(sends[0])]
         else:
             with ThreadPoolExecutor(max_workers=_THREADS) as pool:
-                # Each in a context of its own: one cannot be entered twice at a time.
-                tasks = [pool.submit(copy_context().run, deliver, send) for send in sends]
-                results = [task.result() for task in tasks]
+                results = list(pool.map(log.carried(deliver), sends))
         recorded = self._database.call("record_sends", token=token, results=results)
         _log.info(
             "texts handed to Twilio",

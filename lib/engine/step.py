@@ -176,12 +176,10 @@ class Stepper:
                 kind=kind,
                 calls=calls,
             )
-        _log.log(
-            30 if kind == "dependency" else 40,
-            "step failed",
-            extra={"kind": kind, "outcome": answer["outcome"]},
-            exc_info=cause if kind == "own" else None,
-        )
+        if kind == "dependency":
+            trace.warn(kind=kind, reason=log.describe(cause))
+        else:
+            trace.fail(cause if kind == "own" else None, kind=kind, reason=said)
         return Done(answer["outcome"], _id(answer.get("more")))
 
 

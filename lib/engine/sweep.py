@@ -22,6 +22,8 @@ _log = log.get("sweeper")
 #: protocol.md, 17: the sweeper looks every 5 s and takes at most 200 events a time.
 PAUSE_S = 5.0
 BATCH = 200
+#: Windows of 2,000 open events that one look goes through at most.
+MAX_WINDOWS = 100
 #: Calls of prune at one run; more is left to the next hour.
 MAX_PRUNES = 10
 #: Inbound texts are looked for this far back, at every run.
@@ -82,9 +84,17 @@ class Sweeper:
                 break
 
     def _publish_open(self) -> None:
-        events = self._database.call("sweep_events", limit=BATCH)["events"]
-        self._publish(events)
-        self.swept.published += len(events)
+        """Publish up to a batch of open events, going through all that wait if need be."""
+        found = 0
+        after: JSON | None = None
+        for _ in range(MAX_WINDOWS):
+            answer = self._database.call("sweep_events", limit=BATCH - found, after=after)
+            self._publish(answer["events"])
+            found += len(answer["events"])
+            after = answer["next"]
+            if after is None or found >= BATCH:
+                break
+        self.swept.published += found
 
     def _reconcile(self) -> None:
         """Look up texts in flight for two minutes (protocol.md, 23)."""

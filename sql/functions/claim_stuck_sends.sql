@@ -25,8 +25,7 @@ begin
         select q.id
         from message_queue as q
         where
-            q.status = 'queued'
-            and q.delivered_message_id is not null
+            (q.status = 'queued' and q.delivered_message_id is not null) is true
             -- Somebody else's row may carry no time; left alone it would hold its member back for ever.
             and coalesce(q.sent_at, '-infinity') <= v_now - interval '2 min'
             and coalesce(

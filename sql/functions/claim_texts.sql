@@ -69,7 +69,7 @@ begin
         v_seen := array(
             select distinct q.user_id
             from message_queue as q
-            where q.status = 'queued' and q.delivered_message_id is not null
+            where (q.status = 'queued' and q.delivered_message_id is not null) is true
         );
         <<ranks>>
         for v_rank in 1..3 loop
@@ -77,8 +77,7 @@ begin
                 select q.user_id
                 from message_queue as q
                 where
-                    q.status = 'queued'
-                    and q.delivered_message_id is null
+                    (q.status = 'queued' and q.delivered_message_id is null) is true
                     and (case q.priority when 'high' then 1 when 'low' then 3 else 2 end) = v_rank
                     and q.scheduled_for <= v_now
                     and q.final_message is not null

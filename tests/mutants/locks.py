@@ -231,8 +231,8 @@ MUTANTS = (
         4,
         "a-sweep-without-limit",
         "functions/sweep_events.sql",
-        "limit least(greatest(p_limit, 1), 200)",
-        "limit greatest(p_limit, 1)",
+        "v_limit integer := least(greatest(p_limit, 1), 200);",
+        "v_limit integer := greatest(p_limit, 1);",
         (MOST,),
     ),
     Mutant(
@@ -281,7 +281,7 @@ MUTANTS = (
     Mutant(
         15,
         "a-lease-is-indexed",
-        "indexes/events_open.sql",
+        "indexes/events_waiting.sql",
         "on public.events (created_at, id)",
         "on public.events ((metadata ->> 'retry_at'), created_at, id)",
         (

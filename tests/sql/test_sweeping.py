@@ -70,3 +70,19 @@ def test_a_sweep_announces_an_event_once_until_its_time_comes_again(rpc: Rpc) ->
             times.append(minute)
     # After a minute, then a minute, two and four minutes later.
     assert times == [1, 2, 4, 8]
+
+
+def test_a_due_event_behind_any_number_that_wait_is_found_by_going_on(rpc: Rpc) -> None:
+    rpc.rows(STRANGERS, "waits", rpc.now, 10_500)
+    rpc.rows('update events set metadata = \'{"retry_at": "2999-01-01T00:00:00Z"}\' returning id')
+    rpc.pass_time(seconds=1)
+    (due,) = rpc.rows(STRANGERS, "due", rpc.now, 1)
+    (timeless,) = rpc.rows(STRANGERS, "due", None, 1)
+    rpc.pass_time(minutes=2)
+    found, after, calls = [], None, 0
+    while after is not None or calls == 0:
+        answer = rpc.call("sweep_events", after=after)
+        found += answer["events"]
+        after, calls = answer["next"], calls + 1
+    assert set(found) == {str(due["id"]), str(timeless["id"])}
+    assert calls > 1
