@@ -19,6 +19,10 @@ def calls() -> Iterator[tuple[str, str, set[str]]]:
                     isinstance(node, ast.Call)
                     and isinstance(node.func, ast.Attribute)
                     and node.func.attr == "call"
+                    # Calls of other services are traced by a function of that name.
+                    and not (
+                        isinstance(node.func.value, ast.Name) and node.func.value.id == "trace"
+                    )
                     and node.args
                     and isinstance(node.args[0], ast.Constant)
                 ):
