@@ -101,7 +101,7 @@ begin
             where
                 aggregate_id = v_event.aggregate_id
                 and aggregate_type = 'user'
-                and event_type = 'user.message.received'
+                and event_type is not distinct from 'user.message.received'
                 and processed is not true
             returning id
         )
@@ -111,6 +111,7 @@ begin
     end if;
 
     -- A crash counts as an attempt; whatever crashed us five times is a dead letter.
+    -- ("is not distinct from" fits no index: on no account is the one on the type to be read, with all texts ever.)
     with spent as (
         update events
         set
@@ -127,7 +128,7 @@ begin
                     v_turn
                     and aggregate_id = v_event.aggregate_id
                     and aggregate_type = 'user'
-                    and event_type = 'user.message.received'
+                    and event_type is not distinct from 'user.message.received'
                 )
             )
         returning id
@@ -169,7 +170,7 @@ begin
                 where
                     e.aggregate_id = v_event.aggregate_id
                     and e.aggregate_type = 'user'
-                    and e.event_type = 'user.message.received'
+                    and e.event_type is not distinct from 'user.message.received'
                     and e.processed is not true
                     and exists (
                         select 1

@@ -51,8 +51,7 @@ begin
     from message_queue as q
     inner join users as u on u.id = q.user_id
     where
-        q.status = 'queued'
-        and q.delivered_message_id is not null
+        (q.status = 'queued' and q.delivered_message_id is not null) is true
         and q.sent_at >= v_now - interval '1 min'
         and as_object(q.message_data) #>> '{send,token}' = p_token::text;
     if v_sends is not null then
@@ -127,7 +126,7 @@ begin
             if exists (
                 select 1
                 from message_queue
-                where user_id = v_candidate and status = 'queued' and delivered_message_id is not null
+                where user_id = v_candidate and (status = 'queued' and delivered_message_id is not null) is true
             ) then
                 -- One text in flight per member: the next leaves when this one is settled.
                 continue;
@@ -140,6 +139,7 @@ begin
             where
                 q.user_id = v_candidate
                 and q.status = 'queued'
+                and q.sequence_id is not null
                 and as_object(q.message_data) #>> '{hold,rule}' = 'sequence_incomplete'
                 and q.sequence_total <= (
                     select count(*) from message_queue as p where p.sequence_id = q.sequence_id

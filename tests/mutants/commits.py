@@ -279,8 +279,8 @@ MUTANTS = (
         11,
         "null-is-processed",
         "functions/sweep_events.sql",
-        "where (i.processed is not true) is true and (i.created_at, i.id)",
-        "where (i.processed = false) is true and (i.created_at, i.id)",
+        "(i.processed is not true) is true\n                and i.created_at is null",
+        "(i.processed = false) is true\n                and i.created_at is null",
         ("test_an_event_with_null_or_nonsense_in_every_nullable_column_is_swept_and_claimed",),
     ),
     Mutant(

@@ -95,7 +95,8 @@ MUTANTS = (
         20,
         "two-texts-in-flight",
         "functions/claim_texts.sql",
-        "where user_id = v_candidate and status = 'queued' and delivered_message_id is not null\n",
+        "where user_id = v_candidate and"
+        " (status = 'queued' and delivered_message_id is not null) is true\n",
         "where false\n",
         ("test_a_claim_repeated_gets_its_unanswered_texts_again_and_nothing_else",),
     ),
