@@ -29,11 +29,24 @@ class Claude(TypedDict):
     control: NotRequired[str]
 
 
+class PubSub(TypedDict):
+    """The emulator's address (host:port), and what is used there, by the names Pub/Sub gives.
+
+    `subscription` pushes to event_processor; `dead_letters` is the subscription to pull what was
+    given up from.
+    """
+
+    emulator: str
+    topic: str
+    subscription: str
+    dead_letters: str
+
+
 class Description(TypedDict):
     """The contract for black-box tests.
 
     `phones` is null in a headless stack; `database_url` is null when only the API of a real
-    Supabase project is known.
+    Supabase project is known. `pubsub` is there only when the emulator is used, not the relay.
     """
 
     phones: str | None
@@ -45,6 +58,7 @@ class Description(TypedDict):
     twilio: Twilio
     claude: Claude
     clock: str
+    pubsub: NotRequired[PubSub]
 
 
 def as_object(description: Description) -> dict[str, Any]:

@@ -1,8 +1,11 @@
 """Which programs make up the stack, what each is told, and where it listens.
 
-Simulators stand in for Twilio, Claude and Supabase unless the variables of the real ones are set.
+Simulators stand in for Twilio, Claude and Supabase unless the variables of the real ones are set;
+the relay stands in for Pub/Sub unless the emulator is asked for (PUBSUB_EMULATOR=1: one of our own;
+PUBSUB_EMULATOR_HOST: one that runs already).
 """
 
+import hashlib
 import importlib
 import importlib.util
 import json
@@ -16,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.description import Claude, Description, Supabase, Twilio
+from local.description import Claude, Description, PubSub, Supabase, Twilio
 from local.postgres import Postgres
 from local.processes import Program, StartError
 from local.schedules import JOBS
@@ -108,6 +111,9 @@ class Services:
             env["ANTHROPIC_BASE_URL"] = self.description["claude"]["url"]
         if self.has_local_database:
             env["LOCAL_CLOCK_FILE"] = str(self.state.clock)
+        if pubsub := self.description.get("pubsub"):
+            env["PUBSUB_TOPIC"] = pubsub["topic"]
+            env["PUBSUB_EMULATOR_HOST"] = pubsub["emulator"]
         return Program(
             name=name,
             command=(
@@ -120,6 +126,11 @@ class Services:
     def relay(self) -> Program:
         """Pub/Sub's stand-in."""
         return self._module("relay", "local.relay")
+
+    def pubsub(self) -> Program:
+        """What runs the Pub/Sub emulator, or only provides the topic in one that runs already."""
+        own = "1" if "pubsub" in self.ports else "0"
+        return self._module("pubsub", "local.pubsub_emulator", PUBSUB_EMULATOR=own)
 
     def controller(self) -> Program:
         """Schedules, clock and page."""
@@ -158,6 +169,7 @@ def plan(state: State, env: Mapping[str, str]) -> Services:
         *([] if real_supabase else ["supabase"]),
         *([] if real_twilio else ["twilio"]),
         *([] if real_claude else ["claude"]),
+        *(["pubsub"] if _runs_emulator(env) else []),
     ]
     ports = _choose_ports(listening, env)
     at = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
@@ -188,6 +200,8 @@ def plan(state: State, env: Mapping[str, str]) -> Services:
         claude=_real_claude(env) if real_claude else _local_claude(at["claude"]),
         clock=f"{at['controller']}/clock",
     )
+    if emulator := env.get("PUBSUB_EMULATOR_HOST") or at.get("pubsub", "").removeprefix("http://"):
+        description["pubsub"] = _pubsub(state, emulator, env)
     return Services(state, description, ports, postgres, names)
 
 
@@ -279,6 +293,33 @@ def _local_claude(url: str) -> Claude:
 
 def _real_claude(env: Mapping[str, str]) -> Claude:
     return Claude(url=env.get("ANTHROPIC_BASE_URL") or "https://api.anthropic.com", simulated=False)
+
+
+def _runs_emulator(env: Mapping[str, str]) -> bool:
+    """Whether a Pub/Sub emulator of this stack's own is asked for.
+
+    Raises:
+        StartError: it is not on this machine.
+    """
+    if env.get("PUBSUB_EMULATOR_HOST") or env.get("PUBSUB_EMULATOR", "0") in {"", "0"}:
+        return False
+    # Imported here, with Google's packages: a stack with the relay needs none of it.
+    from local.pubsub_emulator import find
+
+    if find() is None:
+        raise StartError(
+            "PUBSUB_EMULATOR is set, and the emulator is not on this machine: it needs Java and"
+            " `gcloud components install pubsub-emulator`. Without it there is the relay."
+        )
+    return True
+
+
+def _pubsub(state: State, emulator: str, env: Mapping[str, str]) -> PubSub:
+    from local.pubsub_emulator import named
+
+    # Several stacks may use one emulator.
+    ours = hashlib.sha256(str(state.root).encode()).hexdigest()[:12]
+    return named(emulator, env.get("PUBSUB_TOPIC") or f"projects/local-{ours}/topics/events")
 
 
 def _needed(env: Mapping[str, str], name: str, because: str) -> str:

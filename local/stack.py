@@ -68,6 +68,9 @@ class Stack:
             for program in services.simulators():
                 self._supervisor.start(program)
                 parts.append(side_by_side.submit(self._wait_for, program.name, "/"))
+            if "pubsub" in services.description:
+                self._supervisor.start(services.pubsub())
+                parts.append(side_by_side.submit(self._wait_for_subscription))
             for name in services.functions:
                 self._supervisor.start(services.function(name))
                 # A path that functions-framework answers itself, without running the function.
@@ -79,7 +82,7 @@ class Stack:
                 self._is_abandoned.set()
                 raise
         # They call the functions, so the functions come first.
-        if services.description["database_url"] and "event_processor" in services.functions:
+        if services.description["database_url"] and "pubsub" not in services.description:
             self._supervisor.start(services.relay())
         self._supervisor.start(services.controller())
         self._wait_for("controller", "/clock")
@@ -121,8 +124,17 @@ class Stack:
     def _wait_for(self, name: str, path: str) -> None:
         """Wait until a process answers HTTP, with whatever status."""
         url = f"http://127.0.0.1:{self._services.ports[name]}{path}"
+        self._wait_until(name, lambda: _status(url) is not None)
+
+    def _wait_for_subscription(self) -> None:
+        """Wait until Pub/Sub pushes to event_processor."""
+        pubsub = self._services.description["pubsub"]
+        url = f"http://{pubsub['emulator']}/v1/{pubsub['subscription']}"
+        self._wait_until("pubsub", lambda: _status(url) == http.HTTPStatus.OK)
+
+    def _wait_until(self, name: str, is_up: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
-        while not _answers(url):
+        while not is_up():
             if self._supervisor.deaths_of(name) >= _DEATHS_BEFORE_GIVING_UP:
                 raise StartError(self._blame(name, "ends as soon as it starts"))
             if time.monotonic() > deadline or self._is_abandoned.wait(0.05):
@@ -147,11 +159,13 @@ class Stack:
     def _summary(self) -> str:
         description = self._services.description
         claude, twilio = description["claude"], description["twilio"]
+        pubsub = description.get("pubsub")
         rows = {
             "Phones": description["phones"] or "none (HEADLESS)",
             "Database": description["database_url"] or "only through the API",
             "Supabase": description["supabase"]["url"],
             "Twilio": twilio["url"] + (" (simulated)" if "control" in twilio else ""),
+            "Pub/Sub": f"http://{pubsub['emulator']} (emulator)" if pubsub else "the relay",
             "Claude": claude["url"] + (" (simulated)" if claude["simulated"] else ""),
             "Clock": description["clock"],
             **description["functions"],
@@ -259,14 +273,15 @@ def _pid_in(file: IO[str]) -> int:
     return 0
 
 
-def _answers(url: str) -> bool:
+def _status(url: str) -> int | None:
+    """What a GET is answered with; None when nobody answers."""
     try:
-        with urllib.request.urlopen(url, timeout=5):  # noqa: S310
-            return True
-    except urllib.error.HTTPError:
-        return True
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
     except (OSError, http.client.HTTPException):
-        return False
+        return None
 
 
 def main() -> int:

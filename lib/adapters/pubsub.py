@@ -1,34 +1,31 @@
 """Pub/Sub: waking the event processor. Only a wake-up: what is lost here, the sweeper finds.
 
-`google.cloud.pubsub_v1` is imported at the first publish, so that the webhook's start does not pay
-for it (architecture.md, "Layers").
+One plain request with one deadline, and not the client that collects messages: that one sends from
+threads of its own, which try for minutes after the caller has given up, while CPU stops after the
+response. `google.pubsub_v1` (of google-cloud-pubsub) is imported at the first publish, so that the
+webhook's start does not pay for it (architecture.md, "Layers").
 """
 
 import json
+import threading
 from collections.abc import Iterable
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from functools import cache
 from typing import TYPE_CHECKING
 
-from lib.core import log
+from lib.core import log, trace
 from lib.core.settings import runtime
 
 if TYPE_CHECKING:
-    from google.cloud.pubsub_v1 import PublisherClient
+    from google.pubsub_v1 import PublisherClient
 
 _log = log.get("pubsub")
 
 #: protocol.md, 16: publish with a 3 s timeout, never fatal.
 PUBLISH_TIMEOUT_S = 3.0
+#: Pauses between tries, while there is time: the first, and the longest.
+_PAUSES_S = (0.1, 0.5)
 
-
-@cache
-def _publisher() -> "PublisherClient":
-    from google.cloud.pubsub_v1 import PublisherClient
-    from google.cloud.pubsub_v1.types import BatchSettings
-
-    # CPU stops after the response: nothing may wait for a batch to fill.
-    return PublisherClient(batch_settings=BatchSettings(max_messages=1))
+_connecting = threading.Lock()
+_connected: "PublisherClient | None" = None
 
 
 def publish(event_ids: Iterable[str]) -> None:
@@ -36,6 +33,8 @@ def publish(event_ids: Iterable[str]) -> None:
 
     Does nothing without a topic (one machine: the relay hears of new rows from the database). A
     failure is logged and not raised: the event is recorded, and the sweeper will publish it.
+    Pub/Sub takes 1,000 messages at a time; the most at once are the sweeper's 200. The first one
+    also looks for credentials: at once on Google Cloud, but for 12 s where nobody has any.
     """
     topic = runtime().pubsub_topic
     ids = list(event_ids)
@@ -45,14 +44,60 @@ def publish(event_ids: Iterable[str]) -> None:
     from google.auth.exceptions import GoogleAuthError
 
     try:
-        futures = [
-            _publisher().publish(topic, json.dumps({"event_id": i}).encode(), event_id=i)
-            for i in ids
-        ]
-        for future in futures:
-            future.result(timeout=PUBLISH_TIMEOUT_S)
-    except (GoogleAPIError, GoogleAuthError, FutureTimeoutError, OSError) as error:
+        with trace.call("pubsub publish", events=len(ids)):
+            _send(topic, ids)
+    # ValueError: another thread, whose publish has failed too, closed the connection meanwhile.
+    except (GoogleAPIError, GoogleAuthError, OSError, ValueError) as error:
         _log.warning(
             "publish failed; the sweeper will find the events",
             extra={"events": len(ids), "error": log.describe(error)},
         )
+
+
+def disconnect() -> None:
+    """Close the connection, if there is one; the next publish opens another."""
+    if _connected is not None:
+        _close(_connected)
+
+
+def _send(topic: str, ids: list[str]) -> None:
+    from google.api_core.retry import Retry
+    from google.pubsub_v1 import PubsubMessage
+
+    first, longest = _PAUSES_S
+    publisher = _publisher()
+    try:
+        publisher.publish(
+            topic=topic,
+            messages=[
+                PubsubMessage(data=json.dumps({"event_id": i}).encode(), attributes={"event_id": i})
+                for i in ids
+            ],
+            retry=Retry(initial=first, maximum=longest, timeout=PUBLISH_TIMEOUT_S),
+            timeout=PUBLISH_TIMEOUT_S,
+        )
+    except Exception:
+        # A connection that has gone silent stays so, and a new client would share it until it is
+        # closed; one that was refused waits longer and longer before it tries again.
+        _close(publisher)
+        raise
+
+
+def _publisher() -> "PublisherClient":
+    """The one client. PUBSUB_EMULATOR_HOST turns it to the emulator, without credentials."""
+    global _connected
+    from google.pubsub_v1 import PublisherClient
+
+    with _connecting:
+        if _connected is None:
+            _connected = PublisherClient()
+        return _connected
+
+
+def _close(publisher: "PublisherClient") -> None:
+    """Close a client; it is forgotten first, unless that has been done and another is in use."""
+    global _connected
+    with _connecting:
+        if _connected is publisher:
+            _connected = None
+    publisher.transport.close()  # type: ignore[no-untyped-call]
