@@ -4,6 +4,7 @@ import os
 import platform
 
 from benchmarks import claims, imports, ledger, processing, queues, texts
+from local import pubsub_emulator
 from tests.support.stack import running_stack
 
 
@@ -25,6 +26,9 @@ def main() -> None:
             "TWILIO_STATUS_URL": functions["twilio_status"],
             "ANTHROPIC_API_KEY": "simulator",
         }
+    if pubsub_emulator.find():
+        with running_stack({"PUBSUB_EMULATOR": "1"}) as stack:
+            processing.measure(stack)
     imports.measure(environment)
     claims.measure()
     ledger.measure()

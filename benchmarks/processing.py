@@ -1,18 +1,24 @@
 """Events and tasks through the real functions, by what else waits: `measure(stack)`.
 
+Events are woken for by what the stack has for it: the relay, or Google's Pub/Sub emulator, which
+pushes two messages at a time.
+
 An event that is only to be read and a task whose answer has its score already need no model and no
 Twilio, so that what is measured is ours: wake-up, claim, decide, commit. *Waiting* rows are not
 due; there should be no difference between few and many of them.
 """
 
+import os
 import statistics
 import time
+from unittest.mock import patch
 from uuid import UUID, uuid4
 
 import httpx
 import psycopg
 from psycopg.rows import DictRow
 
+from lib.adapters import pubsub
 from tests.support.stack import StackUnderTest, wait_for
 
 WAITING = (1_000, 100_000)
@@ -52,11 +58,18 @@ _TASKS = """
 
 def measure(stack: StackUnderTest) -> None:
     """Print one line for each number of waiting rows."""
-    with stack.connect() as connection:
+    emulator = stack.description.get("pubsub")
+    name = "the Pub/Sub emulator" if emulator else "the relay"
+    environment = (
+        {"PUBSUB_EMULATOR_HOST": emulator["emulator"], "PUBSUB_TOPIC": emulator["topic"]}
+        if emulator
+        else {}
+    )
+    with patch.dict(os.environ, environment), stack.connect() as connection:
         request = _scored_answers(connection)
         print(
             f"\n{'waiting rows':>12}{'events/s':>12}{'insert to done':>18}{'tasks/s':>12}"
-            "   (event_processor by relay, task_processor by its call)"
+            f"   (event_processor by {name}, task_processor by its call)"
         )
         have = 0
         for waiting in WAITING:
@@ -100,12 +113,19 @@ def _fill(connection: psycopg.Connection[DictRow], rows: int) -> None:
         connection.execute(_FILL_TASKS, (rows,))
     connection.execute("analyze events")
     connection.execute("analyze agent_tasks")
-    time.sleep(5)  # the relay's poll finds the newest of them, once
+
+
+def _emit(connection: psycopg.Connection[DictRow], count: int) -> list[UUID]:
+    """Insert events, which the relay hears of from the database and Pub/Sub from us."""
+    ids = [row["id"] for row in connection.execute(_EVENTS, (count,)).fetchall()]
+    # Does nothing without a topic.
+    pubsub.publish(map(str, ids))
+    return ids
 
 
 def _events(connection: psycopg.Connection[DictRow]) -> float:
     started = time.perf_counter()
-    ids = [row["id"] for row in connection.execute(_EVENTS, (EVENTS,)).fetchall()]
+    ids = _emit(connection, EVENTS)
     _wait_done(connection, "events", ids)
     return EVENTS / (time.perf_counter() - started)
 
@@ -115,9 +135,9 @@ def _latency(connection: psycopg.Connection[DictRow]) -> tuple[float, float]:
     taken = []
     for _ in range(LATENCIES):
         started = time.perf_counter()
-        (row,) = connection.execute(_EVENTS, (1,)).fetchall()
+        (event_id,) = _emit(connection, 1)
         while not connection.execute(
-            "select processed from events where id = %s", (row["id"],)
+            "select processed from events where id = %s", (event_id,)
         ).fetchall()[0]["processed"]:
             time.sleep(0.001)
         taken.append((time.perf_counter() - started) * 1000)

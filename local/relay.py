@@ -34,8 +34,11 @@ ACK_DEADLINE_S = 120.0
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 5.0
 
+#: What waits for a retry is the sweeper's.
 _UNPROCESSED = """
-select id::text from events where processed is not true order by created_at desc limit %s
+select id::text from events
+where processed is not true and (metadata ? 'retry_at') is not true
+order by created_at desc limit %s
 """
 
 
