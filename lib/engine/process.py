@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from lib.adapters.supabase import Database
 from lib.core import log, trace
 from lib.core.model import JSON
+from lib.engine.commits import commit_alone
 from lib.engine.outbox import Outbox
 from lib.engine.registry import EVENT_TYPES
 from lib.engine.step import Claim, Decide, Done, Stepper, check_payload
@@ -36,7 +37,7 @@ class EventProcessor:
     ) -> None:
         self._database = database
         self._handlers = handlers
-        self._steps = Stepper(database, outbox, publish)
+        self._steps = Stepper(database, outbox, publish, commit_alone(database))
 
     def run(self, event_id: UUID) -> str:
         """Process an event and whatever else of its member waits; returns the first one's outcome.

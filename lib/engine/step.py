@@ -17,6 +17,7 @@ from lib.adapters.supabase import Database, DatabaseUnavailable
 from lib.core import log, trace
 from lib.core.ids import derived_id
 from lib.core.model import JSON, ModelUnavailable
+from lib.engine.commits import Commit
 from lib.engine.outbox import Outbox
 from lib.engine.work import DecisionFailed, UnitOfWork
 
@@ -71,9 +72,14 @@ class Stepper:
     """Decides and commits claims. Safe to share between threads."""
 
     def __init__(
-        self, database: Database, outbox: Outbox, publish: Callable[[list[str]], None]
+        self,
+        database: Database,
+        outbox: Outbox,
+        publish: Callable[[list[str]], None],
+        commit: Commit,
     ) -> None:
         self._database = database
+        self._commit = commit
         self._outbox = outbox
         self._publish = publish
 
@@ -97,15 +103,14 @@ class Stepper:
                 with trace.span("decide", type=claim.type):
                     work = decide(claim, deadline)
                 trace.say(decide_ms=round((time.monotonic() - decided_at) * 1000))
-                commit = self._database.call(
-                    "commit_work",
-                    work={
+                commit = self._commit(
+                    {
                         **_source_of(claim),
                         "changes": work.changes,
                         "calls": _calls(work, claim, round_),
                         "final": claim.alone or asked_again,
                     },
-                    token=claim.token,
+                    claim.token,
                 )
             except DatabaseUnavailable:
                 raise

@@ -1,4 +1,5 @@
-"""Tasks: batches of due ones are claimed, decided by several threads, and committed one by one.
+"""Tasks: batches of due ones are claimed, decided by several threads, and committed together
+where they come together.
 
 Claims are disjoint, so any number of runs may overlap. A member's task is decided under that
 member's lease; what else of the member waits by then is an event, and goes on in the same thread.
@@ -15,6 +16,7 @@ from uuid import UUID, uuid4
 from lib.adapters.supabase import Database, DatabaseError
 from lib.core import log, trace
 from lib.core.model import JSON
+from lib.engine.commits import GroupCommit
 from lib.engine.outbox import Outbox
 from lib.engine.registry import TASK_TYPES
 from lib.engine.step import Claim, Decide, Stepper, check_payload
@@ -54,7 +56,7 @@ class TaskProcessor:
         """`follow` goes on with an event that waited for the member's lease."""
         self._database = database
         self._handlers = handlers
-        self._steps = Stepper(database, outbox, publish)
+        self._steps = Stepper(database, outbox, publish, GroupCommit(database))
         self._follow = follow
 
     def run(self, claim_for_s: float) -> Ran:

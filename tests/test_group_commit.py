@@ -1,0 +1,114 @@
+"""Commits that come together go together, and none pays for another."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from lib.adapters.supabase import Database, DatabaseRefused
+from lib.core.settings import SupabaseSettings
+from lib.engine.commits import GroupCommit
+from tests.support.community import now
+from tests.support.stack import StackUnderTest, wait_for
+from tests.support.texting import Phone
+
+
+@pytest.fixture
+def database(stack: StackUnderTest) -> Database:
+    supabase = stack.description["supabase"]
+    return Database(
+        SupabaseSettings.model_validate(
+            {
+                "supabase_url": supabase["url"],
+                "supabase_service_role_key": supabase["key"],
+            }
+        )
+    )
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as threads:
+        yield threads
+
+
+def claimed(stack: StackUnderTest, user_id: UUID | None = None) -> tuple[dict[str, Any], UUID]:
+    """A task under a lease: the unit of work that only ends it, and the token."""
+    task_id, token = uuid4(), uuid4()
+    with stack.connect() as session:
+        session.execute(
+            "insert into agent_tasks (id, task_type, agent_type, user_id, scheduled_for, status,"
+            " context_json, result_json)"
+            " values (%s, 'test', 'test', %s, %s, 'processing', '{}', %s)",
+            (
+                task_id,
+                user_id,
+                now(stack),
+                Jsonb({"claim": {"token": str(token), "until": "infinity"}}),
+            ),
+        )
+    return {"task": str(task_id)}, token
+
+
+def is_waiting_for_a_lock(stack: StackUnderTest) -> bool:
+    with stack.connect() as session:
+        return bool(session.execute("select 1 from pg_locks where not granted").fetchall())
+
+
+def handed_in_while_one_waits(
+    stack: StackUnderTest,
+    threads: ThreadPoolExecutor,
+    commit: GroupCommit,
+    units: list[tuple[dict[str, Any], UUID]],
+) -> list[Future[Any]]:
+    """Commits of `units` that all wait behind one whose member is locked; then it is let go."""
+    phone = Phone(stack)
+    phone.converse("hi there")
+    phone.wait_until_idle()
+    first = claimed(stack, phone.user()["id"])
+    with stack.connect() as holder, holder.transaction():
+        holder.execute("select 1 from users where id = %s for update", (phone.user()["id"],))
+        leader = threads.submit(commit, *first)
+        wait_for(lambda: is_waiting_for_a_lock(stack), "call of the first")
+        others = [threads.submit(commit, *unit) for unit in units]
+        wait_for(lambda: len(commit._waiting) == len(units), "the others")
+    assert leader.result()["outcome"] == "applied"
+    return others
+
+
+def test_what_comes_while_a_call_is_under_way_goes_with_the_next(
+    stack: StackUnderTest, database: Database, threads: ThreadPoolExecutor
+) -> None:
+    commit = GroupCommit(database)
+    units = [claimed(stack) for _ in range(5)]
+    others = handed_in_while_one_waits(stack, threads, commit, units)
+    assert [other.result()["outcome"] for other in others] == ["applied"] * 5
+    assert database.round_trips == 2
+
+
+def test_a_unit_that_the_database_refuses_takes_no_other_with_it(
+    stack: StackUnderTest, database: Database, threads: ThreadPoolExecutor
+) -> None:
+    commit = GroupCommit(database)
+    wrong = ({"task": "no id at all"}, uuid4())
+    # Whoever hands in first calls for all, and it is not to blame.
+    *others, refused = handed_in_while_one_waits(
+        stack, threads, commit, [claimed(stack), claimed(stack), wrong]
+    )
+    assert [other.result()["outcome"] for other in others] == ["applied"] * 2
+    with pytest.raises(DatabaseRefused):
+        refused.result()
+
+
+def test_a_batch_that_touches_too_many_members_is_committed_one_by_one(
+    stack: StackUnderTest, database: Database, threads: ThreadPoolExecutor
+) -> None:
+    commit = GroupCommit(database)
+    units = [claimed(stack) for _ in range(2)]
+    for work, _ in units:
+        work["members"] = [str(uuid4()) for _ in range(60)]
+    others = handed_in_while_one_waits(stack, threads, commit, units)
+    assert [other.result()["outcome"] for other in others] == ["applied"] * 2
