@@ -1,10 +1,18 @@
 """Fixtures for every test."""
 
+import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.support.stack import StackUnderTest, running_stack
+
+# Properties are tried with the same examples every time, so that a red run is red again;
+# HYPOTHESIS_PROFILE=explore looks for new ones.
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 pytest_plugins = ["tests.support.database"]
 

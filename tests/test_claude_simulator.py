@@ -16,7 +16,7 @@ from anthropic import (
     InternalServerError,
     RateLimitError,
 )
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from local.claude_simulator.facts import read
@@ -421,6 +421,7 @@ _PIECES = st.sampled_from(
     st.sampled_from([None, "expertise", *STEPS]),
     st.sampled_from([{}, {"first_name": "Jane"}, {"company": "Acme", "last_name": "Doe"}]),
 )
+@example("0\r", "expertise", {})
 def test_only_the_members_own_words_are_ever_noted(
     text: str, asked: str | None, known: dict[str, str]
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from local.claude_simulator import patterns
 from local.claude_simulator.phrases import (
+    TRIM,
     Span,
     Text,
     company,
@@ -206,7 +207,7 @@ class _Reader:
         piece = self.text.free[span.start : span.end]
         for cut in [*patterns.SPLIT.finditer(piece), None]:
             end = span.start + cut.start() if cut else span.end
-            area = self.text.raw[start:end].strip(" .,;:!?\"'()-")
+            area = self.text.raw[start:end].strip(TRIM)
             if area and len(area) <= 60 and len(area.split()) <= 5:
                 areas.append(area)
             start = span.start + cut.end() if cut else end

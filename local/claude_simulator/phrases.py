@@ -25,7 +25,12 @@ _FULL_STOP = re.compile(
     re.IGNORECASE,
 )
 _ABBREVIATED = re.compile(r"\b(?:inc|ltd|corp|co|jr|sr|[^\W\d_])$", re.IGNORECASE)
-_TRIM = " \t\n.,;:!?\"'()-" + USED
+#: What is not part of a value when it stands around it: space of every kind, and punctuation.
+TRIM = (
+    "".join(filter(str.isspace, map(chr, range(0x3001))))
+    + ".,;:!?\"'()-\u2018\u2019\u201c\u201d\u2013\u2014"
+    + USED
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +56,7 @@ class Text:
     def use(self, span: Span) -> str:
         """Blank these words; what the member wrote there, without the punctuation around it."""
         self.free = self.free[: span.start] + USED * (span.end - span.start) + self.free[span.end :]
-        value = self.raw[span.start : span.end].strip(
-            _TRIM + "\u2018\u2019\u201c\u201d\u2013\u2014"
-        )
+        value = self.raw[span.start : span.end].strip(TRIM)
         # The full stop of "Acme Inc." and "Jane D." is part of it.
         end = self.raw.find(value, span.start) + len(value)
         dotted = self.raw[end : end + 1] == "." and _ABBREVIATED.search(value) is not None
