@@ -8,10 +8,8 @@ Twilio, so that what is measured is ours: wake-up, claim, decide, commit. *Waiti
 due; there should be no difference between few and many of them.
 """
 
-import os
 import statistics
 import time
-from unittest.mock import patch
 from uuid import UUID, uuid4
 
 import httpx
@@ -19,6 +17,7 @@ import psycopg
 from psycopg.rows import DictRow
 
 from lib.adapters import pubsub
+from tests.support.pubsub import publishing_to
 from tests.support.stack import StackUnderTest, wait_for
 
 WAITING = (1_000, 100_000)
@@ -60,12 +59,7 @@ def measure(stack: StackUnderTest) -> None:
     """Print one line for each number of waiting rows."""
     emulator = stack.description.get("pubsub")
     name = "the Pub/Sub emulator" if emulator else "the relay"
-    environment = (
-        {"PUBSUB_EMULATOR_HOST": emulator["emulator"], "PUBSUB_TOPIC": emulator["topic"]}
-        if emulator
-        else {}
-    )
-    with patch.dict(os.environ, environment), stack.connect() as connection:
+    with publishing_to(emulator), stack.connect() as connection:
         request = _scored_answers(connection)
         print(
             f"\n{'waiting rows':>12}{'events/s':>12}{'insert to done':>18}{'tasks/s':>12}"

@@ -15,9 +15,7 @@ import httpx
 import pytest
 from google.pubsub_v1 import PubsubMessage
 
-from lib.adapters import pubsub
 from lib.adapters.push import event_id_of
-from lib.core.settings import runtime
 from local.pubsub_emulator import Emulator, named
 from local.relay import envelope
 from tests.support.pubsub import (
@@ -27,6 +25,7 @@ from tests.support.pubsub import (
     WakeUps,
     dead_letters,
     needs_emulator,
+    publishing_to,
     relayed_database,
     running_emulator,
     running_relay,
@@ -57,22 +56,13 @@ def subscriber() -> Iterator[Subscriber]:
 
 
 @pytest.fixture
-def emulated(
-    emulator_host: str, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[EmulatorWakeUps]:
+def emulated(emulator_host: str, subscriber: Subscriber) -> Iterator[EmulatorWakeUps]:
     """The adapter and the emulator, with a topic of this test's own that pushes to `subscriber`."""
     names = named(emulator_host, f"projects/p/topics/events-{uuid.uuid4().hex}")
-    monkeypatch.setenv("PUBSUB_TOPIC", names["topic"])
-    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulator_host)
-    runtime.cache_clear()
-    pubsub.disconnect()
-    with Emulator(emulator_host) as emulator:
+    with publishing_to(names), Emulator(emulator_host) as emulator:
         emulator.provide(names, subscriber.url, longest_wait_s=1)
         yield EmulatorWakeUps(emulator, names)
         emulator.stop_pushing(names)
-    pubsub.disconnect()
-    monkeypatch.undo()
-    runtime.cache_clear()
 
 
 @pytest.fixture

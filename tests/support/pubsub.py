@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
 import socket
 import threading
 import uuid
@@ -14,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
+from unittest.mock import patch
 
 import grpc  # type: ignore[import-untyped]
 import psycopg
@@ -22,6 +24,7 @@ from google.api_core.exceptions import DeadlineExceeded
 from google.pubsub_v1 import PublishRequest, PublishResponse, PubsubMessage
 
 from lib.adapters import pubsub
+from lib.core.settings import runtime
 from local.description import PubSub
 from local.pubsub_emulator import Emulator, find, is_listening, launch
 from local.relay import Relay
@@ -168,6 +171,21 @@ class EmulatorWakeUps:
         self.emulator.publisher.publish(
             topic=self.names["topic"], messages=[PubsubMessage(data=b"nonsense")]
         )
+
+
+@contextlib.contextmanager
+def publishing_to(names: PubSub | None) -> Iterator[None]:
+    """The adapter in this process publishes there; None: nowhere."""
+    wanted = (
+        {"PUBSUB_EMULATOR_HOST": names["emulator"], "PUBSUB_TOPIC": names["topic"]} if names else {}
+    )
+    runtime.cache_clear()
+    try:
+        with patch.dict(os.environ, wanted):
+            yield
+    finally:
+        pubsub.disconnect()
+        runtime.cache_clear()
 
 
 @contextlib.contextmanager
