@@ -8,7 +8,7 @@ from lib.agents.loop import Prompt
 from lib.agents.tools import DeskT
 from lib.core.ids import derived_id
 from lib.core.model import JSON
-from lib.domain import voice
+from lib.domain import messaging, voice
 from lib.engine.turn import Member, Turn
 from lib.engine.work import DecisionFailed, UnitOfWork
 
@@ -21,6 +21,7 @@ def deciding(turn: Turn, agent_type: str) -> Iterator[UnitOfWork]:
         DecisionFailed: with the work so far; its cause is the error.
     """
     work = UnitOfWork(turn.source, created_by=agent_type)
+    work.meanwhile = _noticed(turn, [messaging.OUTAGE_TEXT])[0]
     try:
         yield work
     except Exception as error:
@@ -70,12 +71,14 @@ def update_member(work: UnitOfWork, member: Member, values: JSON) -> None:
 
 def reply(work: UnitOfWork, turn: Turn, texts: list[str]) -> None:
     """Queue the answer, due at once. The first contact's first text carries the notice."""
-    if turn.first_contact:
-        texts = voice.with_notice(texts)
     work.say(
         turn.member.id,
-        texts,
+        _noticed(turn, texts),
         kind="reply",
         conversation_id=turn.conversation.id,
         priority="high",
     )
+
+
+def _noticed(turn: Turn, texts: list[str]) -> list[str]:
+    return voice.with_notice(texts) if turn.first_contact else texts

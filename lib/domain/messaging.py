@@ -53,6 +53,8 @@ STOP_CONFIRMATION = (
     "You are unsubscribed from Yachtparty and will get no more texts. Reply START to come back."
 )
 START_CONFIRMATION = "You are subscribed to Yachtparty again. Reply STOP to unsubscribe."
+#: Said once when a text has waited for two minutes for a service that fails.
+OUTAGE_TEXT = "Your text has arrived, but answering is not possible right now. I'll be back on it."
 HELP_TEXT = (
     "Yachtparty: we help members find solutions and people by text. Just write what you need. "
     "Msg & data rates may apply. Reply STOP to unsubscribe."

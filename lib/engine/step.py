@@ -180,7 +180,9 @@ class Stepper:
                 error=said,
                 kind=kind,
                 calls=calls,
+                notice=work.meanwhile if work else None,
             )
+            self._outbox.send_for(answer.get("texts_due", []))
         if kind == "dependency":
             trace.warn(kind=kind, reason=log.describe(cause))
         else:

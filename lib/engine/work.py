@@ -31,6 +31,8 @@ class UnitOfWork:
 
     `source` is the id of the event or task being decided; `created_by` names the deciding agent
     in the rows it makes. A change is plain JSON, see sql/functions/commit_work.sql.
+
+    `meanwhile` is what the member is told, once, if a dependency keeps the decision waiting.
     """
 
     source: UUID
@@ -38,6 +40,7 @@ class UnitOfWork:
     source_type: Literal["event", "task"] = "event"
     changes: list[JSON] = field(default_factory=list)
     calls: list[JSON] = field(default_factory=list)
+    meanwhile: str | None = None
     _ordinal: int = 0
 
     def next_id(self) -> UUID:

@@ -3,12 +3,14 @@
 -- behaviour.md, "Events": an error of our own counts; after 10 s, 30 s, 2 min, 10 min the event is
 -- open again, the fifth makes it a dead letter. The failure of a dependency (Claude, Twilio, the
 -- network) does not count: the attempt is given back, and the event retried with backoff up to
--- 5 min for 24 h.
+-- 5 min for 24 h. A member whose text has waited for 2 min is told so once, by p_notice.
 --
 -- arguments    p_event_ids, jsonb array of the ids claimed; p_token, the claim's
 --              p_error, what went wrong, without personal data; p_kind: own | dependency | permanent
 --              p_calls, agent_actions_log rows of the calls made; p_now
--- result       {outcome: rescheduled, retry_at} | {outcome: dead} | {outcome: stale}; and in all: more
+--              p_notice, what a member is told whose texts a dependency keeps waiting; null: nothing
+-- result       {outcome: rescheduled, retry_at} | {outcome: dead} | {outcome: stale}; and in all: more,
+--              texts_due (the member, if the notice is to be sent)
 --              {outcome: retry}: a lock was not to be had in 2 s
 -- locks        the member's users row, the events
 -- idempotency  the token is gone afterwards: a repeated call is stale
@@ -18,7 +20,8 @@ create or replace function fail_event(
     p_error text,
     p_kind text,
     p_calls jsonb default '[]',
-    p_now timestamptz default null
+    p_now timestamptz default null,
+    p_notice text default null
 )
 returns jsonb
 language plpgsql
@@ -31,6 +34,7 @@ declare
     c_dependency_first constant interval := '5 s';
     c_dependency_most constant interval := '5 min';
     c_dependency_limit constant interval := '24 h';
+    c_told_after constant interval := '2 min';
     v_ids uuid [] := array(select value::uuid from jsonb_array_elements_text(p_event_ids));
     v_source events%rowtype;
     v_event events%rowtype;
@@ -40,6 +44,9 @@ declare
     v_retry_at timestamptz;
     v_outcome text;
     v_first jsonb;
+    v_waits_since timestamptz;
+    v_told boolean;
+    v_tell boolean := false;
     v_now timestamptz;
 begin
     perform log_calls(p_calls, p_now);
@@ -49,6 +56,13 @@ begin
     end if;
     perform 1 from events where id = any(v_ids) order by id for update;
     v_now := coalesce(p_now, clock_timestamp());
+    select min(e.created_at), coalesce(bool_or(e.metadata #> '{dependency,told}' = 'true'), false)
+    into v_waits_since, v_told
+    from events as e
+    where e.id = any(v_ids) and e.processed is not true and e.metadata #>> '{lease,token}' = p_token::text;
+    v_tell := coalesce(
+        p_kind = 'dependency' and p_notice is not null and not v_told and v_waits_since <= v_now - c_told_after, false
+    );
     for v_event in
         select e.*
         from events as e
@@ -62,10 +76,16 @@ begin
             v_since := least(as_time(v_state #>> '{dependency,since}'), v_now);
             v_state := v_state || jsonb_build_object(
                 'attempt', greatest(coalesce(as_count(v_state ->> 'attempt'), 1) - 1, 0),
-                'dependency', jsonb_build_object('count', v_count, 'since', v_since, 'error', p_error)
+                'dependency', jsonb_build_object(
+                    'count', v_count, 'since', v_since, 'error', p_error, 'told', v_told or v_tell
+                )
             );
             if v_since > v_now - c_dependency_limit then
                 v_retry_at := v_now + least(c_dependency_first * power(2, least(v_count - 1, 10)), c_dependency_most);
+                if p_notice is not null and v_waits_since > v_now - c_told_after then
+                    -- So that the member is told then and not at the end of a longer pause.
+                    v_retry_at := least(v_retry_at, v_waits_since + c_told_after);
+                end if;
             end if;
         elsif p_kind = 'own' then
             v_count := coalesce(as_count(v_state ->> 'attempt'), 1);
@@ -90,8 +110,17 @@ begin
             v_first, jsonb_strip_nulls(jsonb_build_object('outcome', v_outcome, 'retry_at', v_retry_at))
         );
     end loop;
+    if v_tell then
+        insert into message_queue (
+            user_id, agent_id, message_data, final_message, scheduled_for, priority, created_at
+        )
+        values (
+            v_source.aggregate_id, 'system', '{"kind": "system"}', p_notice, v_now, 'high', v_now
+        );
+    end if;
     return coalesce(v_first, '{"outcome": "stale"}') || jsonb_build_object(
-        'more', case when v_source.aggregate_type = 'user' then next_open_event(v_source.aggregate_id, v_now) end
+        'more', case when v_source.aggregate_type = 'user' then next_open_event(v_source.aggregate_id, v_now) end,
+        'texts_due', case when v_tell then jsonb_build_array(v_source.aggregate_id) else '[]' end
     );
 exception
     when lock_not_available or deadlock_detected then

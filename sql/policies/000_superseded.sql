@@ -5,6 +5,7 @@
 drop function if exists member_zone(text);
 drop function if exists sweep_events(integer, timestamptz);
 drop function if exists list_dead_letters(text, timestamptz, integer, timestamptz);
+drop function if exists fail_event(jsonb, uuid, text, text, jsonb, timestamptz);
 drop function if exists replay_dead_letter(uuid, text, timestamptz);
 
 -- Indexes that others have taken the place of.

@@ -6,6 +6,8 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from lib.domain.messaging import OUTAGE_TEXT
+from lib.domain.voice import FIRST_CONTACT_NOTICE
 from tests.support.stack import StackUnderTest, running_stack, wait_for
 from tests.support.texting import (
     Phone,
@@ -138,7 +140,10 @@ def test_half_an_hour_without_claude_dead_letters_no_text(own: StackUnderTest) -
     settle(own, *phones)
     for phone in phones:
         assert phone.turns() == [["hi there", "anybody home?"]]
-        assert len(phone.received()) == 1
+        told, _ = phone.received()
+        # It is also the first text to this number.
+        assert OUTAGE_TEXT in told
+        assert FIRST_CONTACT_NOTICE in told
         assert not any("dead" in event["metadata"] for event in phone.inbound_events())
 
 

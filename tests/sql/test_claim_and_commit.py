@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -197,6 +198,54 @@ def test_a_dependency_that_fails_for_a_day_ends_in_a_dead_letter(rpc: Rpc) -> No
     rpc.pass_time(hours=24)
     claimed = claim(rpc, event["event_id"])
     assert rpc.call("fail_event", token=claimed["token"], **failed)["outcome"] == "dead"
+
+
+def fail_by_dependency(rpc: Rpc, event: str, **more: Any) -> dict[str, Any]:
+    claimed = claim(rpc, event)
+    return rpc.call(
+        "fail_event",
+        event_ids=claimed["events"],
+        token=claimed["token"],
+        **{"error": "e", "kind": "dependency", "notice": "we are late"} | more,
+    )
+
+
+def notices(rpc: Rpc) -> list[dict[str, Any]]:
+    return rpc.rows("select * from message_queue where final_message = 'we are late'")
+
+
+def test_a_member_whose_text_waits_for_a_dependency_is_told_once_after_two_minutes(
+    rpc: Rpc,
+) -> None:
+    event = rpc.text()["event_id"]
+    (text,) = rpc.rows("select created_at from events where id = %s", event)
+    told = text["created_at"] + timedelta(minutes=2)
+    retries = []
+    while rpc.now < told:
+        failed = fail_by_dependency(rpc, event)
+        assert failed["texts_due"] == []
+        retries.append(datetime.fromisoformat(failed["retry_at"]))
+        rpc.now = retries[-1]
+    # No longer pause than that goes over the moment when they are to be told.
+    assert told in retries
+    assert notices(rpc) == []
+    (user,) = rpc.rows("select id from users")
+    assert fail_by_dependency(rpc, event)["texts_due"] == [str(user["id"])]
+    rpc.pass_time(minutes=10)
+    later = rpc.text(body="anybody home?")["event_id"]
+    rpc.pass_time(minutes=10)
+    assert fail_by_dependency(rpc, later)["texts_due"] == []
+    (notice,) = notices(rpc)
+    assert (notice["status"], notice["priority"]) == ("queued", "high")
+    assert notice["message_data"] == {"kind": "system"}
+
+
+@pytest.mark.parametrize("more", [{"kind": "own"}, {"kind": "permanent"}, {"notice": None}])
+def test_nobody_is_told_of_a_failure_of_ours(rpc: Rpc, more: dict[str, Any]) -> None:
+    event = rpc.text()["event_id"]
+    rpc.pass_time(minutes=5)
+    assert fail_by_dependency(rpc, event, **more)["texts_due"] == []
+    assert rpc.rows("select 1 from message_queue") == []
 
 
 Change = Callable[[UnitOfWork, UUID], object]
