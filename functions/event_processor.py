@@ -23,10 +23,11 @@ from lib.adapters.twilio_sms import Sms
 from lib.agents.handlers import event_handlers
 from lib.core import log, trace
 from lib.core.ids import scheduled_event_id
-from lib.core.settings import TwilioSettings, load
+from lib.core.settings import ModelSettings, TwilioSettings, load
 from lib.engine.outbox import Outbox
 from lib.engine.process import EventProcessor
 from lib.engine.registry import EVENT_TYPES
+from lib.engine.spending import Spending
 
 log.setup()
 _log = log.get("event_processor")
@@ -34,7 +35,11 @@ _twilio = load(TwilioSettings)
 _database = supabase.connect()
 _processor = EventProcessor(
     _database,
-    event_handlers(claude.connect().complete, answer_help=not _twilio.twilio_handles_keywords),
+    event_handlers(
+        claude.connect().complete,
+        answer_help=not _twilio.twilio_handles_keywords,
+        is_spent=Spending(_database, load(ModelSettings).daily_spend_cap_usd).is_over,
+    ),
     Outbox(_database, Sms(_twilio)),
     pubsub.publish,
 )

@@ -14,25 +14,33 @@ from lib.adapters import claude, pubsub, supabase
 from lib.adapters.twilio_sms import Sms
 from lib.agents.handlers import event_handlers, task_handlers
 from lib.core import log, trace
-from lib.core.settings import TwilioSettings, load
+from lib.core.settings import ModelSettings, TwilioSettings, load
 from lib.engine.outbox import Outbox
 from lib.engine.process import EventProcessor
+from lib.engine.spending import Spending
 from lib.engine.tasks import TaskProcessor
 
 log.setup()
 _log = log.get("task_processor")
 _twilio = load(TwilioSettings)
 _database = supabase.connect()
+_spending = Spending(_database, load(ModelSettings).daily_spend_cap_usd)
 _complete = claude.connect().complete
 _outbox = Outbox(_database, Sms(_twilio))
 _events = EventProcessor(
     _database,
-    event_handlers(_complete, answer_help=not _twilio.twilio_handles_keywords),
+    event_handlers(
+        _complete, answer_help=not _twilio.twilio_handles_keywords, is_spent=_spending.is_over
+    ),
     _outbox,
     pubsub.publish,
 )
 _tasks = TaskProcessor(
-    _database, task_handlers(_complete), _outbox, pubsub.publish, follow=_events.run
+    _database,
+    task_handlers(_spending.guard(_complete)),
+    _outbox,
+    pubsub.publish,
+    follow=_events.run,
 )
 
 #: Seconds in which a run claims; its last tasks have 8 minutes more. The next tick is due then.

@@ -83,7 +83,7 @@ def test_the_lists_here_are_those_of_the_specification() -> None:
 
 def test_every_event_type_has_a_handler_or_is_marked_to_be_read_only() -> None:
     handled = {name for name, registered in EVENT_TYPES.items() if not registered.audit_only}
-    assert set(event_handlers(never, answer_help=True)) == handled
+    assert set(event_handlers(never, answer_help=True, is_spent=lambda: False)) == handled
 
 
 def test_every_task_type_has_a_handler() -> None:

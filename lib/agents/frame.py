@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
+from lib.agents import context
 from lib.agents.loop import Prompt
 from lib.agents.tools import DeskT
 from lib.core.ids import derived_id
@@ -78,6 +79,21 @@ def reply(work: UnitOfWork, turn: Turn, texts: list[str]) -> None:
         conversation_id=turn.conversation.id,
         priority="high",
     )
+
+
+def rest(turn: Turn, agent_type: str) -> UnitOfWork:
+    """No answer today: says so once, then keeps silent until the member's tomorrow."""
+    work = UnitOfWork(turn.source, created_by=agent_type)
+    today = context.local_time(turn)[:10]
+    work.say(
+        turn.member.id,
+        _noticed(turn, [messaging.REST_TEXT]),
+        kind="reply",
+        conversation_id=turn.conversation.id,
+        priority="high",
+        id=derived_id(turn.member.id, f"rest:{today}"),
+    )
+    return work
 
 
 def _noticed(turn: Turn, texts: list[str]) -> list[str]:

@@ -1,6 +1,8 @@
 """Which code decides about which event or task: the one place where types meet handlers."""
 
-from lib.agents import agent_of_humans, bouncer, concierge, summary
+from collections.abc import Callable
+
+from lib.agents import agent_of_humans, bouncer, concierge, frame, summary
 from lib.agents.routing import agent_for
 from lib.core.model import Complete
 from lib.domain import messaging
@@ -12,14 +14,17 @@ from lib.engine.work import UnitOfWork
 _AGENTS = {"bouncer": bouncer.decide, "concierge": concierge.decide}
 
 
-def event_handlers(complete: Complete, *, answer_help: bool) -> dict[str, Decide]:
+def event_handlers(
+    complete: Complete, *, answer_help: bool, is_spent: Callable[[], bool]
+) -> dict[str, Decide]:
     """The handlers of all event types that have one.
 
-    `complete` calls the model; `answer_help` is false where Twilio answers HELP itself.
+    `complete` calls the model; `answer_help` is false where Twilio answers HELP itself; `is_spent`
+    says that no more may be spent on the model today.
     """
     return {
         "user.message.received": lambda claim, deadline: decide_turn(
-            claim, complete, deadline, answer_help=answer_help
+            claim, complete, deadline, answer_help=answer_help, is_spent=is_spent
         ),
         "community.closure_due": lambda claim, _: agent_of_humans.close(claim),
         "message.send.requested": lambda claim, _: queue_text(claim),
@@ -58,7 +63,12 @@ def queue_text(claim: Claim) -> UnitOfWork:
 
 
 def decide_turn(
-    claim: Claim, complete: Complete, deadline: float, *, answer_help: bool
+    claim: Claim,
+    complete: Complete,
+    deadline: float,
+    *,
+    answer_help: bool,
+    is_spent: Callable[[], bool],
 ) -> UnitOfWork:
     """One turn: the member's agent answers the new texts; HELP is answered by rule, without it.
 
@@ -81,11 +91,12 @@ def decide_turn(
             "texts": others or helps,
         }
     )
-    work = (
-        _AGENTS[agent](turn, complete, deadline)
-        if others
-        else UnitOfWork(claim.source, created_by=agent)
-    )
+    if not others:
+        work = UnitOfWork(claim.source, created_by=agent)
+    elif turn.turns_today >= messaging.MAX_TURNS_A_DAY or is_spent():
+        work = frame.rest(turn, agent)
+    else:
+        work = _AGENTS[agent](turn, complete, deadline)
     summary.schedule(work, turn)
     if helps and answer_help:
         work.say(

@@ -52,6 +52,8 @@ class ModelSettings(BaseSettings):
 
     anthropic_api_key: SecretStr
     anthropic_base_url: HttpUrl | None = None
+    #: US dollars of all calls together since midnight UTC; then nobody is answered until tomorrow.
+    daily_spend_cap_usd: float = Field(default=50.0, gt=0)
 
 
 class RuntimeSettings(BaseSettings):

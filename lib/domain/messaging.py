@@ -55,6 +55,10 @@ STOP_CONFIRMATION = (
 START_CONFIRMATION = "You are subscribed to Yachtparty again. Reply STOP to unsubscribe."
 #: Said once when a text has waited for two minutes for a service that fails.
 OUTAGE_TEXT = "Your text has arrived, but answering is not possible right now. I'll be back on it."
+#: Said once a day when a number has had its turns, or the daily spend cap is reached.
+REST_TEXT = "That is all I can do today. Text me again tomorrow and I'll pick it up from there."
+#: Turns of one number in its local day (behaviour.md, "Turns").
+MAX_TURNS_A_DAY = 30
 HELP_TEXT = (
     "Yachtparty: we help members find solutions and people by text. Just write what you need. "
     "Msg & data rates may apply. Reply STOP to unsubscribe."

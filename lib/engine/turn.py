@@ -96,7 +96,8 @@ class Turn(Document):
 
     `texts` are the new ones; `history` the 20 messages before them, oldest first.
     `steps_completed` are the values of `step` of the member's user.onboarding_step.completed
-    events; `first_contact` is true while nothing was ever sent to this number.
+    events; `turns_today` counts the member's earlier turns of their local day that asked the model;
+    `first_contact` is true while nothing was ever sent to this number.
     """
 
     source: UUID
@@ -109,4 +110,5 @@ class Turn(Document):
     referrers: list[Referrer] = []
     steps_completed: list[str] = []
     onboarding_completed: bool = False
+    turns_today: int = 0
     first_contact: bool = False

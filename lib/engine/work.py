@@ -138,10 +138,12 @@ class UnitOfWork:
         topic: str | None = None,
         priority: Priority = "medium",
         scheduled_for: datetime | None = None,
+        id: UUID | None = None,
     ) -> list[UUID]:
         """Queue one text, or several as one sequence. Without `scheduled_for`: due at the commit.
 
-        Returns the ids of the queue rows, which become the ids of the messages.
+        With an `id` of its own (one text only), queueing it again changes nothing. Returns the ids
+        of the queue rows, which become the ids of the messages.
         """
         data: JSON = {"kind": kind} | ({"topic": topic} if topic else {})
         sequence = self.next_id() if len(texts) > 1 else None
@@ -166,6 +168,7 @@ class UnitOfWork:
                         else {}
                     ),
                 },
+                id=id,
             )
             for position, text in enumerate(texts, start=1)
         ]

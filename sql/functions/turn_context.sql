@@ -2,7 +2,8 @@
 --
 -- arguments    p_user_id; p_event_ids, the claimed user.message.received events, oldest first; p_now
 -- result       {now, member, conversation, history (the 20 messages before, oldest first), texts,
---               agent_instances, referrers, steps_completed, onboarding_completed, first_contact}
+--               agent_instances, referrers, steps_completed, onboarding_completed, turns_today,
+--               first_contact}
 --              referrers: verified members whose full name occurs word for word in the newest texts;
 --              looked up by index, one probe for each run of two to four words.
 -- locks        none of its own: meaningful only under lock_member
@@ -22,8 +23,10 @@ declare
     v_steps jsonb := '[]';
     v_completed boolean := false;
     v_referrers jsonb := '[]';
+    v_zone text;
 begin
     select * into v_member from users where id = p_user_id;
+    v_zone := member_zone(v_member.timezone, v_member.phone_number);
     v_onboarding := v_member.verified is not true;
 
     select to_jsonb(c) || jsonb_build_object('messages_since_summary', coalesce(c.messages_since_summary, 0))
@@ -143,6 +146,17 @@ begin
         'referrers', v_referrers,
         'steps_completed', v_steps,
         'onboarding_completed', v_completed,
+        'turns_today', (
+            select count(distinct l.context_id)
+            from agent_actions_log as l
+            where
+                l.user_id = p_user_id
+                and l.created_at >= local_instant(
+                    date_trunc('day', p_now at time zone v_zone), v_zone
+                )
+                and l.context_type = 'event'
+                and l.context_id <> p_event_ids[1]
+        ),
         'first_contact', not exists (
             select 1 from messages as m where m.user_id = p_user_id and m.direction = 'outbound'
         ) and not exists (
