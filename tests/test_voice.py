@@ -26,6 +26,49 @@ def codes(*texts: str, shown: str = "", only_media: bool = False) -> list[str]:
     ],
 )
 def test_ordinary_sentences_pass(words: str) -> None:
+    assert codes(words, shown="Dr No saw 3.5 of J. P. Morgan's in St Louis") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "invented"),
+    [
+        ("Maria can introduce you.", "Maria"),
+        ("I'd ask Twa about it.", "Twa"),  # as in software
+        ("Ask Priya about it.", "Priya"),
+        ("I know a team at HubSpot.", "HubSpot"),
+        ("HubSpot is one option.", "HubSpot"),
+        ("IBM might be one.", "IBM"),
+        ("Someone in O'Brien's group knows.", "O'Brien"),
+        ("You'll hear by Friday.", "Friday"),
+        ("That saves 40% a year.", "40%"),
+        ("It costs $ 9 a month.", "$ 9"),
+        ("Expect an answer at 10:30.", "10:30"),
+        ("Ich kann dir Anna Schmidt vorstellen, sie kennt die Software.", "Schmidt"),
+    ],
+)
+def test_a_name_or_figure_that_was_not_given_is_a_problem_and_is_named(
+    words: str, invented: str
+) -> None:
+    (found,) = voice.problems([words], given="who knows about software?")
+    assert found.code == "unknown_name"
+    assert invented in found.advice
+    assert voice.problems([words], given=words) == []
+    assert voice.problems([words], given="", instructions=words) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Hi, thanks for writing. Who told you about Yachtparty?",
+        "So you need a CRM for the HR team? Which part matters most?",
+        "Pricing is one thing. Software can be another.",
+        "I'm Yachtparty's AI assistant. I can't do that from here yet.",
+        "Take 2 minutes. Okay?",
+        "Ich verstehe. Die Buchhaltung ist mit der neuen Software nicht zufrieden, richtig?",
+        "Claro. \u00bfQu\u00e9 parte es la m\u00e1s importante?",
+    ],
+)
+def test_ordinary_words_are_not_taken_for_names(words: str) -> None:
     assert codes(words) == []
 
 

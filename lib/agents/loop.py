@@ -44,9 +44,14 @@ class Prompt(Generic[DeskT]):
     model: str = CONVERSATION_MODEL
 
     @cached_property
+    def instructions(self) -> str:
+        """What the agent is told of its task."""
+        return files("lib.agents.prompts").joinpath(f"{self.agent_type}.md").read_text("utf-8")
+
+    @cached_property
     def prefix(self) -> JSON:
         """A request without its messages. A text is waiting, hence the low effort."""
-        text = files("lib.agents.prompts").joinpath(f"{self.agent_type}.md").read_text("utf-8")
+        text = self.instructions
         tools = self.toolbox.schemas()
         cached = {"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}
         return {
@@ -146,6 +151,7 @@ class Exchange(Generic[DeskT]):
         problems = voice.problems(
             texts,
             given=given,
+            instructions=self.prompt.instructions,
             secret_words=self.prompt.toolbox.names,
             only_media=context.only_media(self.turn),
         )

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from lib.domain import names
+
 MAX_TEXTS = 3
 MAX_CHARS = 480
 MAX_SENTENCES = 3
@@ -82,12 +84,14 @@ def problems(
     texts: Sequence[str],
     *,
     given: str,
+    instructions: str = "",
     secret_words: Iterable[str] = (),
     only_media: bool = False,
 ) -> list[Problem]:
     """Every rule that these texts of one turn break, none for a sendable answer.
 
-    `given` is everything the model was shown: addresses must occur in it. `secret_words` are
+    `given` is everything the model was shown: addresses, names and figures must occur in it, names
+    also in `instructions`, what the model was told of its task. `secret_words` are
     names of tools and the like that must not appear. `only_media`: the member sent pictures or
     files and no words, so the answer must say that they cannot be opened.
     """
@@ -95,6 +99,7 @@ def problems(
         return [Problem("empty", "Write the text to the member.")]
     whole = "\n".join(texts)
     shown = given.casefold()
+    invented = names.unknown(whole, given=f"{given}\n{instructions}")
     found = [
         (
             "too_many_texts",
@@ -128,6 +133,11 @@ def problems(
             "unknown_address",
             any(a.rstrip(".,;:").casefold() not in shown for a in _ADDRESS.findall(whole)),
             "Leave out addresses and links that you were not given.",
+        ),
+        (
+            "unknown_name",
+            bool(invented),
+            "Leave out what you were not given: " + ", ".join(invented[:5]) + ".",
         ),
         (
             "claims_to_see",
