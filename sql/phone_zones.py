@@ -32,9 +32,10 @@ declare
     c_zones constant text [] := array[
 {zones}
     ];
+    -- Without the cast it would be parsed anew at every call, which takes 300 times as long.
     c_prefixes constant jsonb := '{{
 {prefixes}
-}}';
+}}'::jsonb;
     v_zone integer;
 begin
     if p_number !~ '^\\+[1-9][0-9]+$' then
