@@ -91,7 +91,9 @@ begin
                             where
                                 p.sequence_id = q.sequence_id
                                 and p.sequence_position < q.sequence_position
-                                and p.status = 'queued'
+                                -- Said like this it is no index's condition: a planner with old statistics
+                                -- would read all that is queued for each part.
+                                and (p.status = 'queued') is true
                                 and as_object(p.message_data) #>> '{hold,rule}' is distinct from 'sequence_incomplete'
                         )
                     ) is not true
@@ -163,7 +165,7 @@ begin
                             where
                                 p.sequence_id = q.sequence_id
                                 and p.sequence_position < q.sequence_position
-                                and p.status = 'queued'
+                                and (p.status = 'queued') is true
                         )
                     ) is not true
                 order by

@@ -186,6 +186,18 @@ def test_claiming_texts_when_one_is_due(filled: Filled) -> None:
     assert check(filled, "claim_texts", token=uuid4())["outcome"] == "claimed"
 
 
+def test_claiming_a_sequence_that_is_due(filled: Filled) -> None:
+    one(
+        filled,
+        "with s as (select id, gen_random_uuid() as sequence from users order by id limit 5)"
+        " insert into message_queue (user_id, agent_id, message_data, final_message, scheduled_for,"
+        " sequence_id, sequence_position, sequence_total)"
+        " select s.id, 'x', '{\"kind\": \"system\"}', 'x', now(), s.sequence, n, 3"
+        " from s, generate_series(1, 3) as n returning id",
+    )
+    assert len(check(filled, "claim_texts", token=uuid4())["sends"]) >= 5
+
+
 def test_claiming_tasks_when_none_is_due(filled: Filled) -> None:
     assert check(filled, "claim_tasks", token=uuid4(), limit=10)["tasks"] == []
 
