@@ -1,0 +1,92 @@
+"""Several message_orchestrators at once, each a process of its own beside a running stack's."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
+from tests.support.sim_process import ROOT, free_port
+from tests.support.stack import StackUnderTest, wait_for
+
+#: One call works for 50 s at most.
+_CALL_TIMEOUT_S = 120.0
+
+
+def pause_schedules(stack: StackUnderTest) -> None:
+    """Let nothing happen by the clock but what a test asks for."""
+    for url in stack.description["schedules"].values():
+        httpx.post(f"{url}/pause").raise_for_status()
+
+
+@contextlib.contextmanager
+def orchestrators(stack: StackUnderTest, count: int) -> Iterator[list[str]]:
+    """The addresses of `count` processes, run by functions-framework as deployed ones are."""
+    known = stack.description
+    env = {
+        **os.environ,
+        "SUPABASE_URL": known["supabase"]["url"],
+        "SUPABASE_SERVICE_ROLE_KEY": known["supabase"]["key"],
+        "TWILIO_ACCOUNT_SID": known["twilio"]["account_sid"],
+        "TWILIO_AUTH_TOKEN": known["twilio"]["auth_token"],
+        "TWILIO_NUMBER": known["twilio"]["number"],
+        "TWILIO_API_URL": known["twilio"]["url"],
+        "TWILIO_WEBHOOK_URL": known["functions"]["twilio_webhook"],
+        "TWILIO_STATUS_URL": known["functions"]["twilio_status"],
+        "LOCAL_CLOCK_FILE": str(stack.directory / "clock"),
+    }
+    processes = []
+    urls = []
+    try:
+        for nth in range(count):
+            port = free_port()
+            urls.append(f"http://127.0.0.1:{port}/message_orchestrator")
+            runtime = stack.directory / f"orchestrator-{nth}"
+            runtime.mkdir(exist_ok=True)
+            with (stack.directory / "logs" / f"orchestrator-{nth}.log").open("wb") as log:
+                processes.append(
+                    subprocess.Popen(
+                        [
+                            *(sys.executable, "-m", "functions_framework"),
+                            *("--target", "message_orchestrator", "--source", "main.py"),
+                            *("--host", "127.0.0.1", "--port", str(port)),
+                        ],
+                        cwd=ROOT,
+                        env=env | {"XDG_RUNTIME_DIR": str(runtime)},
+                        stdout=log,
+                        stderr=log,
+                    )
+                )
+        for url in urls:
+            wait_for(lambda url=url: _answers(url), "orchestrator", 30)  # type: ignore[misc]
+        yield urls
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(10)
+
+
+def run_together(urls: Sequence[str]) -> int:
+    """Call them all at the same moment until none finds more; how many texts they claimed."""
+    total = 0
+    with ThreadPoolExecutor(len(urls)) as pool:
+        while claimed := sum(pool.map(_run, urls)):
+            total += claimed
+    return total
+
+
+def _run(url: str) -> int:
+    answer = httpx.post(url, json={}, timeout=_CALL_TIMEOUT_S).raise_for_status()
+    claimed: int = answer.json()["claimed"]
+    return claimed
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(httpx.URL(url).join("/robots.txt")).status_code > 0
+    except httpx.TransportError:
+        return False
