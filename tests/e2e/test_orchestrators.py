@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 
 from local.clock import MovableClock
@@ -14,6 +13,7 @@ from tests.support.due_texts import RANKS, Fate, Member, expected, insert, plan
 from tests.support.orchestrators import orchestrators, pause_schedules, run_together
 from tests.support.stack import StackUnderTest, running_stack
 from tests.support.texting import control_twilio
+from tests.support.twilio_texts import taken_by_twilio
 
 SEED = 5
 MEMBERS = 500
@@ -31,13 +31,6 @@ def own() -> Iterator[StackUnderTest]:
         then = now.replace(hour=17, minute=20, second=0) + timedelta(days=1)
         running.advance((then - now).total_seconds())
         yield running
-
-
-def taken_by_twilio(stack: StackUnderTest) -> list[dict[str, Any]]:
-    """Every text that Twilio took from us, oldest first."""
-    url = f"{stack.description['twilio']['url']}/_sim/messages"
-    answer = httpx.get(url, params={"after": 0}, timeout=60).raise_for_status()
-    return sorted(answer.json()["messages"], key=lambda message: str(message["date_created"]))
 
 
 def test_four_at_once_send_what_the_rules_allow_once_in_order_and_fairly(
