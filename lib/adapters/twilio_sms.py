@@ -22,11 +22,12 @@ REQUEST_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 3.0
 LISTING_LIMIT = 1000
 
-#: Twilio's errors that speak about this recipient or this text and will not pass: bad number, not
-#: reachable, opted out (21610), landline, region not permitted, empty or over-long body. Anything
-#: else that Twilio refuses (credentials, account, sender, rate) is ours to mend: the text waits.
+#: Twilio's errors that speak about this recipient or this text and will not pass: no number, a bad
+#: one, not reachable, opted out (21610), landline, region not permitted, empty or over-long body.
+#: Anything else that Twilio refuses (credentials, account, sender, rate) is ours to mend: the text
+#: waits.
 FINAL_CODES = frozenset(
-    {21211, 21214, 21217, 21265, 21408, 21602, 21610, 21612, 21614, 21617, 21619, 21635}
+    {21211, 21214, 21217, 21265, 21408, 21602, 21604, 21610, 21612, 21614, 21617, 21619, 21635}
 )
 
 

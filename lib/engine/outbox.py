@@ -71,6 +71,15 @@ class Outbox:
     def _hand_over(self, claim: JSON, token: UUID, started: float) -> list[str]:
         """Send claimed texts and record the results; returns the members who have more due."""
         sends = claim["sends"]
+        for broken in claim["broken"]:
+            _log.error(
+                "a text cannot be claimed",
+                extra={
+                    "message_id": broken["id"],
+                    "user": log.user_hash(broken["user_id"]),
+                    "code": broken["code"],
+                },
+            )
         if not sends:
             return []
 

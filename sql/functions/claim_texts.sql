@@ -7,7 +7,9 @@
 --              p_user_id, that member only (waits for the lock), or null: every member with a text
 --              due (members somebody else holds are skipped)
 --              p_limit ≤ 200 members; p_now
--- result       {outcome: claimed, token, sends [{id, user_id, to, body}], more: are members left over}
+-- result       {outcome: claimed, token, sends [{id, user_id, to, body}], more: are members left over,
+--               broken [{id, user_id, code}]: could not be claimed; put off for ten minutes at a time, failed
+--               after a day, and the row says why}
 --              {outcome: retry}: the same call still runs
 -- locks        the token (advisory), each member's users row; one failing member does not disturb the others
 -- idempotency  the same token gets its unanswered sends again, and claims nothing more
@@ -26,6 +28,8 @@ as $$
 declare
     c_rows_per_member constant integer := 20;
     c_looked_at_most constant integer := 10000;
+    -- A text that cannot be claimed fails after so long, as one that Twilio keeps refusing (release_text).
+    c_limit constant interval := '24 h';
     v_limit integer := least(greatest(p_limit, 1), 200);
     v_candidate uuid;
     v_member users%rowtype;
@@ -37,6 +41,7 @@ declare
     v_seen uuid [];
     v_looked_at integer := 0;
     v_more boolean := false;
+    v_broken jsonb := '[]';
     v_now timestamptz := coalesce(p_now, clock_timestamp());
 begin
     -- A call repeated by an impatient client must not claim beside the one that still runs.
@@ -56,7 +61,7 @@ begin
         and as_object(q.message_data) #>> '{send,token}' = p_token::text;
     if v_sends is not null then
         return jsonb_build_object(
-            'outcome', 'claimed', 'token', p_token, 'now', v_now, 'more', true, 'sends', v_sends
+            'outcome', 'claimed', 'token', p_token, 'now', v_now, 'more', true, 'sends', v_sends, 'broken', '[]'::jsonb
         );
     end if;
     v_sends := '[]';
@@ -120,6 +125,16 @@ begin
             else
                 perform 1 from users where id = v_candidate for no key update skip locked;
                 if not found then
+                    -- Rows of nobody would take the places of members for ever; foreign keys may be missing.
+                    update message_queue
+                    set
+                        status = 'failed',
+                        message_data = as_object(message_data) || '{"error_code": "no_member"}'
+                    where
+                        user_id = v_candidate
+                        and status = 'queued'
+                        and not exists (select 1 from users where id = v_candidate);
+                    v_more := v_more or found;
                     continue;
                 end if;
             end if;
@@ -215,9 +230,19 @@ begin
             when lock_not_available then
                 null; -- Somebody works for this member; they will go on with what waits.
             when data_exception or integrity_constraint_violation then
-                raise warning 'a text of member % cannot be claimed (%)', v_candidate, sqlstate;
+                v_more := true;
+                v_broken := v_broken || jsonb_build_object('id', v_text.id, 'user_id', v_candidate, 'code', sqlstate);
                 update message_queue
-                set scheduled_for = v_now + interval '10 min'
+                set
+                    status = case
+                        when as_time(as_object(message_data) ->> 'first_released_at') <= v_now - c_limit then 'failed'
+                        else status
+                    end,
+                    scheduled_for = v_now + interval '10 min',
+                    message_data = as_object(message_data) || jsonb_build_object(
+                        'error_code', sqlstate,
+                        'first_released_at', least(as_time(as_object(message_data) ->> 'first_released_at'), v_now)
+                    )
                 where
                     user_id = v_candidate
                     and id = coalesce(v_text.id, id)
@@ -228,7 +253,7 @@ begin
     end loop;
     return jsonb_build_object(
         'outcome', 'claimed', 'token', p_token, 'now', v_now, 'more', v_more,
-        'sends', v_sends
+        'sends', v_sends, 'broken', v_broken
     );
 end;
 $$;

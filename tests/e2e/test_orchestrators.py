@@ -2,17 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from local.clock import MovableClock
 from tests.support.due_texts import RANKS, Fate, Member, expected, insert, plan
-from tests.support.orchestrators import orchestrators, pause_schedules, run_together
-from tests.support.stack import StackUnderTest, running_stack
-from tests.support.texting import control_twilio
+from tests.support.orchestrators import noon_stack, orchestrators, run_together, stack_now
+from tests.support.stack import StackUnderTest
 from tests.support.twilio_texts import taken_by_twilio
 
 SEED = 5
@@ -21,22 +19,17 @@ ROWS = 10_000
 AT_ONCE = 4
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def own() -> Iterator[StackUnderTest]:
-    """A stack in which nothing happens by the clock, at 17:20 UTC, without receipts."""
-    with running_stack() as running:
-        pause_schedules(running)
-        control_twilio(running, callbacks={"drop": 1.0})
-        now = MovableClock(running.directory / "clock").utcnow()
-        then = now.replace(hour=17, minute=20, second=0) + timedelta(days=1)
-        running.advance((then - now).total_seconds())
+    """A stack of this test's own, at noon."""
+    with noon_stack() as running:
         yield running
 
 
 def test_four_at_once_send_what_the_rules_allow_once_in_order_and_fairly(
     own: StackUnderTest,
 ) -> None:
-    now = MovableClock(own.directory / "clock").utcnow()
+    now = stack_now(own)
     members = plan(SEED, now, MEMBERS, ROWS)
     fates = {member.id: expected(member, now) for member in members}
     with own.connect() as connection:

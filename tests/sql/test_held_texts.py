@@ -359,9 +359,44 @@ def test_a_text_that_cannot_be_claimed_delays_only_itself(rpc: Rpc) -> None:
     good = rpc.queue(ada, "good", data=SYSTEM)
     rpc.queue(bob, "other", data=SYSTEM)
     assert rpc.claim_texts() == ["other"]
-    assert rpc.queued(bad)["scheduled_for"] == rpc.now + timedelta(minutes=10)
+    row = rpc.queued(bad)
+    assert row["scheduled_for"] == rpc.now + timedelta(minutes=10)
+    assert row["message_data"]["error_code"] == "23505"
     assert rpc.queued(good)["scheduled_for"] == rpc.now
     assert rpc.claim_texts() == ["good"]
+
+
+def test_a_text_that_cannot_be_claimed_is_reported_and_fails_after_a_day(rpc: Rpc) -> None:
+    ada = rpc.member(ADA)
+    bad = rpc.queue(ada, "bad", data=SYSTEM)
+    rpc.rows(
+        "insert into messages (id, conversation_id, user_id, role, content, direction)"
+        " select %s, id, user_id, 'assistant', 'bad', 'outbound' from conversations returning id",
+        bad,
+    )
+    for hours in (0, 23, 1):
+        rpc.pass_time(hours=hours)
+        assert rpc.queued(bad)["status"] == "queued"
+        answer = rpc.call("claim_texts", token=uuid4())
+        assert answer["broken"] == [{"id": str(bad), "user_id": str(ada), "code": "23505"}]
+        # There may be others of this member's.
+        assert answer["more"]
+    assert rpc.queued(bad)["status"] == "failed"
+
+
+def test_texts_of_a_member_who_does_not_exist_fail_and_take_nobody_s_place(rpc: Rpc) -> None:
+    rpc.connection.execute("reset role")
+    rpc.connection.execute("alter table message_queue drop constraint message_queue_user_id_fkey")
+    rpc.connection.execute("set role service_role")
+    orphans = [rpc.queue(uuid4(), "orphan", data=SYSTEM, priority="high") for _ in range(3)]
+    rpc.queue(rpc.member(ADA), "good", data=SYSTEM)
+    sent: list[str] = []
+    while (answer := rpc.call("claim_texts", token=uuid4(), limit=1))["more"]:
+        sent += [send["body"] for send in answer["sends"]]
+    assert sent + [send["body"] for send in answer["sends"]] == ["good"]
+    rows = [rpc.queued(orphan) for orphan in orphans]
+    assert [row["status"] for row in rows] == ["failed"] * 3
+    assert {row["message_data"]["error_code"] for row in rows} == {"no_member"}
 
 
 # The same claim again

@@ -6,20 +6,38 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import httpx
 
+from local.clock import MovableClock
 from tests.support.sim_process import ROOT, free_port
-from tests.support.stack import StackUnderTest, wait_for
+from tests.support.stack import StackUnderTest, running_stack, wait_for
+from tests.support.texting import control_twilio
+
+NEW_YORK = "America/New_York"
 
 #: One call works for 50 s at most.
 _CALL_TIMEOUT_S = 120.0
 
 
-def pause_schedules(stack: StackUnderTest) -> None:
-    """Let nothing happen by the clock but what a test asks for."""
-    for url in stack.description["schedules"].values():
-        httpx.post(f"{url}/pause").raise_for_status()
+@contextlib.contextmanager
+def noon_stack() -> Iterator[StackUnderTest]:
+    """A stack at 12:20 in New York, in which nothing happens by the clock, without receipts."""
+    with running_stack() as stack:
+        for url in stack.description["schedules"].values():
+            httpx.post(f"{url}/pause").raise_for_status()
+        control_twilio(stack, callbacks={"drop": 1.0})
+        now = stack_now(stack)
+        noon = datetime.combine(now.date() + timedelta(days=1), time(12, 20), ZoneInfo(NEW_YORK))
+        stack.advance((noon - now).total_seconds())
+        yield stack
+
+
+def stack_now(stack: StackUnderTest) -> datetime:
+    """The stack's time (UTC)."""
+    return MovableClock(stack.directory / "clock").utcnow()
 
 
 @contextlib.contextmanager
