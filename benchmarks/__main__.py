@@ -3,7 +3,7 @@
 import os
 import platform
 
-from benchmarks import claims, imports, ledger, processing, queues, texts
+from benchmarks import claims, imports, ledger, orchestrator, processing, queues, texts
 from local import pubsub_emulator
 from tests.support.stack import running_stack
 
@@ -29,6 +29,8 @@ def main() -> None:
     if pubsub_emulator.find():
         with running_stack({"PUBSUB_EMULATOR": "1"}) as stack:
             processing.measure(stack)
+    with running_stack() as stack:
+        orchestrator.measure(stack)
     imports.measure(environment)
     claims.measure()
     ledger.measure()

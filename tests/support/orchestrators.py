@@ -26,13 +26,18 @@ _CALL_TIMEOUT_S = 120.0
 def noon_stack() -> Iterator[StackUnderTest]:
     """A stack at 12:20 in New York, in which nothing happens by the clock, without receipts."""
     with running_stack() as stack:
-        for url in stack.description["schedules"].values():
-            httpx.post(f"{url}/pause").raise_for_status()
+        pause_schedules(stack)
         control_twilio(stack, callbacks={"drop": 1.0})
         now = stack_now(stack)
         noon = datetime.combine(now.date() + timedelta(days=1), time(12, 20), ZoneInfo(NEW_YORK))
         stack.advance((noon - now).total_seconds())
         yield stack
+
+
+def pause_schedules(stack: StackUnderTest) -> None:
+    """Let nothing happen by the clock."""
+    for url in stack.description["schedules"].values():
+        httpx.post(f"{url}/pause").raise_for_status()
 
 
 def stack_now(stack: StackUnderTest) -> datetime:
