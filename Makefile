@@ -60,6 +60,10 @@ lint: $(ENVIRONMENT) ## check form, types, layers and SQL
 dead-letters: $(ENVIRONMENT) ## events and tasks that were given up: ARGS="list" | "show ID" | "replay ID"
 	@$(BIN)/python -m lib.console dead-letters $(or $(ARGS),list)
 
+.PHONY: held
+held: $(ENVIRONMENT) ## texts that may not leave yet, why and until when: ARGS="list --state held|fresh|again|in_flight|stuck"
+	@$(BIN)/python -m lib.console held $(or $(ARGS),list)
+
 .PHONY: jobs
 jobs: $(ENVIRONMENT) ## what calls the functions by the clock: ARGS="list" | "pause NAME" | "resume NAME" | "run NAME"
 	@$(BIN)/python -m lib.console jobs $(or $(ARGS),list)

@@ -14,6 +14,8 @@ from lib.adapters.scheduler import SchedulerError
 from lib.adapters.supabase import DatabaseError
 from lib.console import where
 from lib.console.dead_letters import Said, as_table
+from lib.console.held import STATES
+from lib.console.held import as_table as held_table
 from lib.console.table import table
 from lib.core.settings import SettingsError
 
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lib.console", description=__doc__)
-    parts = parser.add_subparsers(required=True, metavar="dead-letters | jobs")
+    parts = parser.add_subparsers(required=True, metavar="dead-letters | held | jobs")
     here = argparse.ArgumentParser(add_help=False)
     here.add_argument("--local", action="store_true", help="the local stack, whatever is set")
 
@@ -58,6 +60,14 @@ def _parser() -> argparse.ArgumentParser:
     replaying.add_argument("--type", help="instead of ids: the newest of one type")
     replaying.add_argument("--limit", type=_count, default=50, help="with --type: default 50")
     replaying.set_defaults(command=_replay_letters)
+
+    held = parts.add_parser("held", help="texts that are queued and may not leave yet, and why")
+    verbs = held.add_subparsers(required=True, metavar="list")
+    listing = verbs.add_parser("list", help="the next to leave first", parents=[here])
+    listing.add_argument("--state", choices=STATES, help="in one state only")
+    listing.add_argument("--member", type=UUID, help="of one member, by id")
+    listing.add_argument("--limit", type=_count, default=50, help="default 50")
+    listing.set_defaults(command=_list_held)
 
     there = argparse.ArgumentParser(add_help=False, parents=[here])
     there.add_argument("--project", help="of Google Cloud, instead of GOOGLE_CLOUD_PROJECT")
@@ -135,6 +145,16 @@ def _replay_letters(asked: argparse.Namespace) -> int:
 def _print(said: Said) -> None:
     """Print what was done, or what was not where errors go."""
     print(said.sentence, file=sys.stdout if said.is_done else sys.stderr, flush=True)
+
+
+def _list_held(asked: argparse.Namespace) -> int:
+    found, is_more = where.held_texts(local=asked.local).find(
+        asked.member, asked.state, asked.limit
+    )
+    print(held_table(found) if found else "No text is held.")
+    if is_more:
+        print("There are more: --limit, --state, --member.")
+    return 0
 
 
 def _list_jobs(asked: argparse.Namespace) -> int:

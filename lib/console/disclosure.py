@@ -10,12 +10,16 @@ from lib.core.model import JSON
 
 WITHHELD = "(withheld)"
 
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ID_OR_TIME = re.compile(
-    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    rf"{_UUID}"
     r"|\d{4}-\d\d-\d\d[T ]\d\d:[\d:.]+(Z|[+-]\d\d:?\d\d)?",
     re.ASCII,
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+_KEY = re.compile(
+    rf"[a-z]{{1,40}}(?:[._][a-z]{{1,40}}){{0,5}}(?::{_UUID})?|[0-9A-Z]{{5}}|[1-5][0-9]{2}"
+)
 #: Keys whose values are words of ours: states, types, priorities.
 _FIXED_WORDS = frozenset(
     {"kind", "event_type", "task_type", "aggregate_type", "agent_type", "context_type"}
@@ -47,6 +51,17 @@ def disclosed_error(error: str) -> str:
     'duplicate key: (phone_number)(withheld) already exists'
     """
     return _IN_ERRORS.sub(WITHHELD, error)[:_LONGEST_ERROR]
+
+
+def disclosed_key(key: str | None) -> str | None:
+    """A word of ours: a rule, an error's code, a topic, with the id of what it is about.
+
+    >>> disclosed_key("intro:00000000-0000-0000-0000-000000000001")
+    'intro:00000000-0000-0000-0000-000000000001'
+    >>> disclosed_key("about +1 212 555 0123")
+    '(withheld)'
+    """
+    return WITHHELD if key and not _KEY.fullmatch(key) else key
 
 
 def _value(value: Any, key: str, *, is_ours: bool) -> Any:

@@ -12,6 +12,7 @@ from pydantic import HttpUrl, SecretStr
 from lib.adapters.scheduler import GoogleJobs, Jobs, StackJobs
 from lib.adapters.supabase import Database
 from lib.console.dead_letters import DeadLetters
+from lib.console.held import HeldTexts
 from lib.core.settings import SupabaseSettings, load
 
 _ROOT = Path(__file__).parents[2]
@@ -22,22 +23,13 @@ class NowhereError(Exception):
 
 
 def dead_letters(*, local: bool) -> DeadLetters:
-    """Those of the deployment if SUPABASE_URL is set, else, or if asked for, of the local stack.
+    """Those of the database that `_database` finds, and its errors."""
+    return DeadLetters(*_database(local=local))
 
-    Raises:
-        NowhereError: neither is there.
-        SettingsError: a variable is missing or malformed.
-    """
-    if os.environ.get("SUPABASE_URL") and not local:
-        return DeadLetters(Database(load(SupabaseSettings)))
-    stack = _stack("SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY")
-    database = Database(
-        SupabaseSettings(
-            supabase_url=HttpUrl(stack["supabase"]["url"]),
-            supabase_service_role_key=SecretStr(stack["supabase"]["key"]),
-        )
-    )
-    return DeadLetters(database, _moved_now(stack["clock"]))
+
+def held_texts(*, local: bool) -> HeldTexts:
+    """Those of the database that `_database` finds, and its errors."""
+    return HeldTexts(*_database(local=local))
 
 
 def jobs(*, local: bool, project: str | None, region: str | None) -> Jobs:
@@ -55,6 +47,25 @@ def jobs(*, local: bool, project: str | None, region: str | None) -> Jobs:
         return GoogleJobs(project, region)
     clock: str = _stack("GOOGLE_CLOUD_PROJECT and GOOGLE_CLOUD_REGION")["clock"]
     return StackJobs(clock.removesuffix("/clock") + "/schedules")
+
+
+def _database(*, local: bool) -> tuple[Database, datetime | None]:
+    """The deployment's if SUPABASE_URL is set, else, or if asked for, the local stack's; its time.
+
+    Raises:
+        NowhereError: neither is there.
+        SettingsError: a variable is missing or malformed.
+    """
+    if os.environ.get("SUPABASE_URL") and not local:
+        return Database(load(SupabaseSettings)), None
+    stack = _stack("SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY")
+    database = Database(
+        SupabaseSettings(
+            supabase_url=HttpUrl(stack["supabase"]["url"]),
+            supabase_service_role_key=SecretStr(stack["supabase"]["key"]),
+        )
+    )
+    return database, _moved_now(stack["clock"])
 
 
 def _stack(variables: str) -> dict[str, Any]:
