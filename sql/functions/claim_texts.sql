@@ -105,7 +105,11 @@ begin
                 order by q.scheduled_for, q.id
             loop
                 v_looked_at := v_looked_at + 1;
-                exit ranks when v_looked_at > c_looked_at_most;
+                if v_looked_at > c_looked_at_most then
+                    -- One member's heap hides the others until its rows are sent or held.
+                    v_more := true;
+                    exit ranks;
+                end if;
                 continue when v_candidate = any(v_seen);
                 if cardinality(v_candidates) = v_limit then
                     v_more := true;

@@ -376,6 +376,14 @@ MUTANTS = (
         ("test_a_text_that_cannot_be_claimed_delays_only_itself",),
     ),
     Mutant(
+        24,
+        "a-heap-ends-the-run",
+        "functions/claim_texts.sql",
+        "until its rows are sent or held.\n                    v_more := true;\n",
+        "until its rows are sent or held.\n",
+        ("test_a_heap_of_one_member_s_due_texts_is_worked_off_in_one_run",),
+    ),
+    Mutant(
         29,
         "a-bad-text-never-ends",
         "functions/claim_texts.sql",

@@ -7,6 +7,7 @@ member wait. Pages are counted, not time; the queues have thousands of them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -153,6 +154,33 @@ def test_the_events_behind_a_heap_that_waits_are_found_window_by_window(crowd: R
         after, calls, found = answer["next"], calls + 1, len(answer["events"])
         assert after is not None, "there is more"
     assert (calls, found) == (OF_ONE // 2_000 + 1, 200)
+
+
+def test_a_heap_of_one_member_s_due_texts_is_worked_off_in_one_run(crowd: Rpc) -> None:
+    # More than one call looks at, all due before the others' and none to leave today.
+    crowd.rows(
+        "update message_queue set scheduled_for = %s, message_data = '{}'"
+        " where user_id = %s and status = 'queued' returning id",
+        crowd.now - timedelta(days=1),
+        HOARDER,
+    )
+    crowd.rows(
+        "delete from message_queue where ctid in (select ctid from message_queue"
+        " where user_id = %s limit %s) returning id",
+        HOARDER,
+        OF_ONE - 10_200,
+    )
+    crowd.rows(
+        "insert into user_message_budget (user_id, date, messages_sent, daily_limit)"
+        " values (%s, %s, 5, 5) returning id",
+        HOARDER,
+        crowd.now.date(),
+    )
+    calls = 0
+    while not (answer := crowd.call("claim_texts", token=uuid4()))["sends"]:
+        assert answer["more"], "the others would wait for the next minute"
+        calls += 1
+    assert 1 <= calls <= 15
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,8 @@ def orchestrators(stack: StackUnderTest, count: int) -> Iterator[list[str]]:
         "TWILIO_API_URL": known["twilio"]["url"],
         "TWILIO_WEBHOOK_URL": known["functions"]["twilio_webhook"],
         "TWILIO_STATUS_URL": known["functions"]["twilio_status"],
+        "ANTHROPIC_API_KEY": "simulated",
+        "ANTHROPIC_BASE_URL": known["claude"]["url"],
         "LOCAL_CLOCK_FILE": str(stack.directory / "clock"),
     }
     processes = []
