@@ -2,7 +2,8 @@
 --
 -- The API's answer, a callback that carries our id, or a listing: each proves acceptance and none
 -- needs the send token (protocol.md, 22). Also heals a text that was released as refused and turns
--- out to have been taken: it must not leave a second time.
+-- out to have been taken: it must not leave a second time. What is queued on its topic meanwhile is
+-- judged afresh before it leaves.
 --
 -- arguments    p_id, message_queue.id; p_sid; p_status, Twilio's; p_details {segments, cost_usd}; p_now
 -- result       true if this call recorded the acceptance, false if it was known already, the row is
@@ -20,6 +21,7 @@ as $$
 declare
     v_text message_queue%rowtype;
     v_conversation_id uuid;
+    v_topic text;
 begin
     select * into v_text from message_queue where id = p_id for update;
     if not found then
@@ -64,6 +66,21 @@ begin
         sent_at = coalesce(sent_at, p_now),
         message_data = (as_object(message_data) - 'hold' - 'send') || jsonb_strip_nulls(as_object(p_details))
     where id = p_id;
+    v_topic := as_object(v_text.message_data) ->> 'topic';
+    -- Its successor came too late to replace it: it was made without knowing that this one arrived
+    -- (protocol.md, 25).
+    if v_topic is not null then
+        update message_queue as q
+        set requires_fresh_context = true
+        where
+            q.user_id = v_text.user_id
+            and q.status = 'queued'
+            and q.delivered_message_id is null
+            and as_object(q.message_data) ->> 'topic' = v_topic
+            and coalesce(as_object(q.message_data) ->> 'kind', 'proactive') not in ('reply', 'system')
+            and coalesce(q.sequence_id, q.id) <> coalesce(v_text.sequence_id, v_text.id)
+            and (q.created_at, q.id) > (v_text.created_at, v_text.id);
+    end if;
     update conversations
     set
         messages_since_summary = coalesce(messages_since_summary, 0) + 1,

@@ -2,7 +2,8 @@
 --
 -- Finds or makes the member and the active conversation. The message's id is derived from Twilio's
 -- MessageSid by the caller, so the same SID, however often and however concurrently it comes, makes
--- one message and one event. Opt-out keywords take effect here, before anything else can be said.
+-- one message and one event. Opt-out keywords take effect here, before anything else can be said; any
+-- other text turns queued proactive ones into requires_fresh_context and releases holds (refresh_texts).
 --
 -- arguments    p_text {message_id, event_id, sid, phone, body, media [{url, content_type}],
 --                      keyword: stop | start | yes | help | null, word: the keyword as written,
@@ -87,6 +88,9 @@ begin
         last_active_at = v_now,
         updated_at = v_now
     where id = v_user_id;
+    if v_keyword is distinct from 'stop' then
+        perform refresh_texts(v_user_id);
+    end if;
 
     if v_keyword = 'stop' then
         if opt_out(v_user_id, p_text ->> 'word', v_event_id, v_reply is not null, 'twilio_webhook', v_now) then

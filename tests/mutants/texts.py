@@ -7,6 +7,9 @@ HIDDEN = "test_six_hundred_dead_letters_hide_none_of_fifty_live_events"
 LEFT_ALONE = "test_a_sweep_leaves_alone_what_is_held_and_what_waits_for_its_time"
 ANNOUNCED = "test_a_sweep_announces_an_event_once_until_its_time_comes_again"
 OVERTAKEN = "test_a_claim_waits_for_the_newer_text_on_the_topic_that_is_being_committed"
+RELEASED = "test_a_new_text_releases_holds_and_the_gate_says_again_why_nothing_leaves"
+RESET = "test_a_member_whose_settings_change_is_judged_by_the_new_ones_at_once"
+UNASKED = "test_a_new_text_turns_what_was_to_be_said_unasked_into_what_is_judged_afresh"
 TAKEN_OVER = (
     "test_an_outcome_that_comes_after_the_text_was_taken_over_settles_nothing_but_acceptance"
 )
@@ -254,6 +257,54 @@ MUTANTS = (
         ("test_held_texts_leave_in_the_order_in_which_they_were_due",),
     ),
     Mutant(
+        24,
+        "an-inbound-text-releases-no-hold",
+        "functions/refresh_texts.sql",
+        "    perform release_holds(p_user_id);\n",
+        "",
+        (RELEASED,),
+    ),
+    Mutant(
+        24,
+        "a-released-text-loses-its-time",
+        "functions/release_holds.sql",
+        "least(as_time(message_data #>> '{hold,due}'), scheduled_for),",
+        "scheduled_for,",
+        (RELEASED, RESET),
+    ),
+    Mutant(
+        24,
+        "any-change-of-a-member-releases",
+        "schema/031_release_holds.sql",
+        "        when (\n",
+        "        when (\n            true or\n",
+        ("test_what_is_not_changed_releases_nothing",),
+    ),
+    Mutant(
+        24,
+        "a-raised-limit-releases-nothing",
+        "schema/031_release_holds.sql",
+        "        perform release_holds(new.user_id);\n",
+        "",
+        ("test_a_budget_that_is_raised_releases_what_it_held",),
+    ),
+    Mutant(
+        24,
+        "a-raised-limit-waits-for-nobody",
+        "schema/031_release_holds.sql",
+        "        perform lock_member(new.user_id);\n",
+        "",
+        ("test_a_limit_that_is_raised_while_the_gate_decides_by_the_old_one_is_not_lost",),
+    ),
+    Mutant(
+        24,
+        "the-gates-own-row-releases",
+        "schema/031_release_holds.sql",
+        "        (coalesce(new.daily_limit, 5),",
+        "        true or (coalesce(new.daily_limit, 5),",
+        ("test_the_gates_own_writes_release_nothing",),
+    ),
+    Mutant(
         25,
         "a-newer-text-replaces-nothing",
         "functions/gate_text.sql",
@@ -271,6 +322,17 @@ MUTANTS = (
         " or (q.status = 'sent' and q.sent_at > p_text.created_at)",
         "",
         ("test_a_released_text_gives_way_to_the_newer_one_on_its_topic",),
+    ),
+    Mutant(
+        25,
+        "a-successor-leaves-as-it-is",
+        "functions/accept_text.sql",
+        "        set requires_fresh_context = true\n",
+        "        set requires_fresh_context = false\n",
+        (
+            "test_a_text_queued_while_one_on_its_topic_is_in_flight_is_judged_when_that_has_arrived",
+            "test_a_callback_that_proves_acceptance_has_the_successor_judged_too",
+        ),
     ),
     Mutant(
         26,
@@ -366,6 +428,47 @@ MUTANTS = (
         "elsif v_was_opted_out and v_keyword in ('start', 'yes') then",
         "elsif v_was_opted_out then",
         ("test_only_start_brings_an_opted_out_member_back_and_to_the_same_conversation",),
+    ),
+    Mutant(
+        28,
+        "an-inbound-text-refreshes-nothing",
+        "functions/refresh_texts.sql",
+        "    set requires_fresh_context = true\n",
+        "    set requires_fresh_context = requires_fresh_context\n",
+        (UNASKED,),
+    ),
+    Mutant(
+        28,
+        "answers-are-judged-afresh",
+        "functions/refresh_texts.sql",
+        "        and coalesce(as_object(q.message_data) ->> 'kind', 'proactive')"
+        " not in ('reply', 'system')\n",
+        "",
+        (UNASKED,),
+    ),
+    Mutant(
+        28,
+        "what-is-in-flight-is-judged-afresh",
+        "functions/refresh_texts.sql",
+        "        and q.delivered_message_id is null\n",
+        "",
+        ("test_what_is_on_its_way_stays_as_it_is",),
+    ),
+    Mutant(
+        28,
+        "a-sequence-that-has-begun-is-judged-afresh",
+        "functions/refresh_texts.sql",
+        "and p.delivered_message_id is not null",
+        "and false",
+        ("test_a_sequence_that_has_begun_goes_on_and_another_is_judged_as_a_whole",),
+    ),
+    Mutant(
+        28,
+        "who-judges-goes-on",
+        "functions/refresh_texts.sql",
+        "set message_data = message_data - 'render'",
+        "set message_data = message_data",
+        ("test_a_new_text_ends_the_judging_of_a_text_and_leaves_that_of_others",),
     ),
     Mutant(
         29,
