@@ -29,15 +29,15 @@ Priority = Literal["high", "medium", "low"]
 class UnitOfWork:
     """An ordered list of row changes proposed by one decision about one source.
 
-    `source` is the id of the event or task being decided; `created_by` names the deciding agent
-    in the rows it makes. A change is plain JSON, see sql/functions/commit_work.sql.
+    `source` is the id of the event, task or queued text being decided; `created_by` names the
+    deciding agent in the rows it makes. A change is plain JSON, see sql/functions/commit_work.sql.
 
     `meanwhile` is what the member is told, once, if a dependency keeps the decision waiting.
     """
 
     source: UUID
     created_by: str
-    source_type: Literal["event", "task"] = "event"
+    source_type: Literal["event", "task", "message_queue"] = "event"
     changes: list[JSON] = field(default_factory=list)
     calls: list[JSON] = field(default_factory=list)
     meanwhile: str | None = None

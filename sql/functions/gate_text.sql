@@ -1,13 +1,16 @@
--- gate_text: may this text leave now? Charges the budget if so.
+-- gate_text: may this text leave now? Charges the budget if so, unless it is only asked.
 --
 -- The one place of message discipline: opt-out, superseding, sequences, exemptions, quiet hours,
 -- daily and hourly budget, in this order (behaviour.md, "message_queue"; protocol.md, 20, 24-27).
 -- What may not leave now is held, superseded or failed here, and the row says why.
 --
 -- arguments    p_text, a queued row nobody has in flight; p_member; p_now
+--              p_charge, false to ask before the text is written or judged (claim_renders)
 -- result       null: not now; else {counted, charged_on} to be kept in message_data
 -- locks        the caller holds lock_member
-create or replace function gate_text(p_text message_queue, p_member users, p_now timestamptz)
+create or replace function gate_text(
+    p_text message_queue, p_member users, p_now timestamptz, p_charge boolean default true
+)
 returns jsonb
 language plpgsql
 volatile
@@ -138,11 +141,13 @@ begin
         return null;
     end if;
 
-    update user_message_budget
-    set
-        messages_sent = coalesce(messages_sent, 0) + 1,
-        last_message_at = p_now
-    where id = v_budget.id;
+    if p_charge then
+        update user_message_budget
+        set
+            messages_sent = coalesce(messages_sent, 0) + 1,
+            last_message_at = p_now
+        where id = v_budget.id;
+    end if;
     return jsonb_build_object('counted', true, 'charged_on', v_today);
 end;
 $$;

@@ -2,6 +2,7 @@
 -- squawk-ignore-file ban-drop-function, require-concurrent-index-deletion
 
 -- Functions whose arguments have changed: the older form would make calls ambiguous.
+drop function if exists gate_text(message_queue, users, timestamptz);
 drop function if exists member_zone(text);
 drop function if exists sweep_events(integer, timestamptz);
 drop function if exists list_dead_letters(text, timestamptz, integer, timestamptz);

@@ -26,6 +26,7 @@ MOST_PAGES = {
     "record_inbound": 250,
     "claim_event": 1_000,
     "claim_texts": 2_000,
+    "claim_renders": 1_000,
     "claim_tasks": 300,
     "claim_stuck_sends": 100,
     "missing_messages": 60,
@@ -198,6 +199,22 @@ def test_claiming_a_sequence_that_is_due(filled: Filled) -> None:
     assert len(check(filled, "claim_texts", token=uuid4())["sends"]) >= 5
 
 
+def test_claiming_texts_to_judge_when_none_is_due(filled: Filled) -> None:
+    assert check(filled, "claim_renders", token=uuid4())["renders"] == []
+
+
+def test_claiming_a_text_to_judge(filled: Filled) -> None:
+    # Of somebody who waits for no answer, unlike those with a backlog.
+    text = one(
+        filled,
+        "with u as (insert into users (phone_number) values (gen_random_uuid()) returning id)"
+        " insert into message_queue (user_id, agent_id, message_data, scheduled_for, priority)"
+        " select id, 'x', '{\"kind\": \"system\"}', now(), 'high' from u returning id",
+    )
+    (render,) = check(filled, "claim_renders", token=uuid4())["renders"]
+    assert render["id"] == str(text)
+
+
 def test_claiming_tasks_when_none_is_due(filled: Filled) -> None:
     assert check(filled, "claim_tasks", token=uuid4(), limit=10)["tasks"] == []
 
@@ -233,6 +250,7 @@ def test_a_sweep_looks_at_a_window_however_much_waits(filled: Filled) -> None:
     ("index", "function", "arguments"),
     [
         ("message_queue_due", "claim_texts", {}),
+        ("message_queue_unjudged", "claim_renders", {}),
         ("agent_tasks_due", "claim_tasks", {}),
         ("message_queue_sending", "claim_stuck_sends", {}),
     ],

@@ -27,9 +27,11 @@ inner join (select id, row_number() over (order by id) as nth from users) as u
 """
 _TEXTS = """
 insert into message_queue
-(user_id, agent_id, message_data, final_message, scheduled_for, status, priority, created_at)
-select u.id, 'concierge', %(data)s, 'x', now() + %(due)s::interval + n * interval '1 ms',
-    %(status)s, (array['low', 'medium', 'high', null])[1 + n %% 4], now() - interval '3 h'
+(user_id, agent_id, message_data, final_message, requires_fresh_context, scheduled_for, status,
+    priority, created_at)
+select u.id, 'concierge', %(data)s, 'x', %(afresh)s,
+    now() + %(due)s::interval + n * interval '1 ms', %(status)s,
+    (array['low', 'medium', 'high', null])[1 + n %% 4], now() - interval '3 h'
 from generate_series(1, %(rows)s) as n
 inner join (select id, row_number() over (order by id) as nth from users) as u
     on u.nth = 1 + n %% (select count(*) from users)
@@ -58,11 +60,15 @@ def fill(connection: psycopg.Connection, rows: int) -> None:
             connection.execute(
                 _EVENTS, {"rows": rows, "metadata": metadata, "processed": processed}
             )
-        for status, due, data in (
-            ("queued", "7 days", "{}"),
-            ("queued", "8 days", _HELD),
-            ("sent", "-1 day", "{}"),
+        for status, due, data, afresh in (
+            ("queued", "7 days", "{}", False),
+            ("queued", "8 days", _HELD, False),
+            ("queued", "9 days", "{}", True),
+            ("sent", "-1 day", "{}", False),
         ):
-            connection.execute(_TEXTS, {"rows": rows, "status": status, "due": due, "data": data})
+            connection.execute(
+                _TEXTS,
+                {"rows": rows, "status": status, "due": due, "data": data, "afresh": afresh},
+            )
         for status, due in (("pending", "7 days"), ("completed", "-1 day"), ("failed", "-1 day")):
             connection.execute(_TASKS, {"rows": rows, "status": status, "due": due})
