@@ -59,6 +59,17 @@ def test_a_webhook_loads_neither_anthropic_nor_the_twilio_client_nor_google_clou
     assert not {m for m in loaded if m.startswith(heavy)}
 
 
+def test_the_orchestrator_loads_anthropic_only_when_there_is_a_text_to_judge() -> None:
+    assert not {m for m in modules_of("message_orchestrator") if m.startswith("anthropic")}
+
+
+def test_the_orchestrator_says_at_its_start_that_it_cannot_judge() -> None:
+    rest = {name: value for name, value in ENVIRONMENT.items() if name != "ANTHROPIC_API_KEY"}
+    done = run("import main; main.message_orchestrator", rest)
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[-1].endswith("ANTHROPIC_API_KEY is missing.")
+
+
 def test_the_processor_does_load_them_so_the_check_can_fail() -> None:
     assert {"anthropic", "twilio.rest"} <= modules_of("event_processor")
 

@@ -1,4 +1,4 @@
-"""Asking the model for something no member reads as it is: a score, a summary."""
+"""Asking the model something outside of a turn: a score, a summary, a verdict on a text."""
 
 import hashlib
 import json
@@ -21,20 +21,30 @@ CALL_S = 60.0
 
 @dataclass(frozen=True)
 class Job:
-    """One kind of question. `name` is its prompt's file and what the log calls it."""
+    """One kind of question. `name` is its prompt's file and what the log calls it.
+
+    `schema` is the JSON schema (as text) that the answer is to have, if it is not free.
+    """
 
     name: str
     agent_type: str
+    model: str = BACKGROUND_MODEL
+    schema: str | None = None
 
     @cached_property
     def prefix(self) -> JSON:
         """A request without its messages: the same bytes every time, so that it is cached."""
         text = files("lib.agents.prompts").joinpath(f"{self.name}.md").read_text("utf-8")
         return {
-            "model": BACKGROUND_MODEL,
+            "model": self.model,
             "max_tokens": MAX_TOKENS,
             "system": [{"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}],
-            "output_config": {"effort": "low"},
+            "output_config": {"effort": "low"}
+            | (
+                {"format": {"type": "json_schema", "schema": json.loads(self.schema)}}
+                if self.schema
+                else {}
+            ),
         }
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What the background jobs are answered: a score by simple signs, a summary of first words.
+"""What background jobs are answered: a score by simple signs, a summary of first words, a verdict.
 
 A score says nothing about an answer's worth; it is the same for the same answer, and longer answers
 that speak from experience get more.
@@ -8,6 +8,7 @@ import html
 import re
 from typing import Any
 
+from local.claude_simulator import judgement
 from local.claude_simulator.prompt import text_of
 
 JSON = dict[str, Any]
@@ -25,6 +26,8 @@ def answer(request: JSON) -> str | None:
         return str(_score(" ".join(_tagged("answer", content))))
     if system.startswith("You summarise conversations for Yachtparty"):
         return _summary(content)
+    if system.startswith("You decide for Yachtparty"):
+        return judgement.answer(content)
     return None
 
 

@@ -143,6 +143,22 @@ def _check_options(request: JSON, tools: set[str]) -> None:
             raise invalid("output_config: Extra inputs are not permitted")
         if str(config.get("effort", "low")) not in _EFFORTS:
             raise invalid(f"output_config.effort: Input should be one of {sorted(_EFFORTS)}")
+        if config.get("format") is not None:
+            _check_format(config["format"])
+
+
+def _check_format(form: Any) -> None:
+    """A JSON schema whose objects name all that they may hold."""
+    if not isinstance(form, dict) or form.get("type") != "json_schema":
+        raise invalid("output_config.format.type: Input should be 'json_schema'")
+    schema = form.get("schema")
+    if not isinstance(schema, dict):
+        raise invalid("output_config.format.schema: Field required")
+    if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
+        raise invalid(
+            "output_config.format.schema: For 'object' type, 'additionalProperties' must be "
+            "explicitly set to false"
+        )
 
 
 def _check_messages(messages: Any) -> None:

@@ -1,0 +1,223 @@
+"""A text that waits is judged afresh after the member has written, before it leaves."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+from psycopg.types.json import Jsonb
+
+from lib.domain.zones import zone_of
+from tests.support.stack import StackUnderTest, running_stack, wait_for
+from tests.support.texting import (
+    Phone,
+    asked_of_claude,
+    control_claude,
+    control_twilio,
+    scripted,
+    settle,
+)
+
+JUDGEMENT = "You decide for Yachtparty"
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[StackUnderTest]:
+    """A stack whose clock these tests move."""
+    with running_stack() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def at_night(own: StackUnderTest) -> Iterator[None]:
+    """Each test begins at eleven in the evening of a New Yorker, without faults."""
+    control_claude(own, reset=True)
+    control_twilio(own, reset=True)
+    advance_to(own, 23)
+    yield
+    control_claude(own, reset=True)
+    control_twilio(own, reset=True)
+
+
+def now(stack: StackUnderTest) -> datetime:
+    offset_s = httpx.get(stack.description["clock"]).raise_for_status().json()["offset_s"]
+    return datetime.now(UTC) + timedelta(seconds=offset_s)
+
+
+def advance_to(stack: StackUnderTest, hour: int) -> None:
+    """Move the clock to the next such hour in New York."""
+    local = now(stack).astimezone(ZoneInfo("America/New_York"))
+    then = local.replace(hour=hour, minute=0, second=5, microsecond=0)
+    if then <= local:
+        then += timedelta(days=1)
+    stack.advance((then.astimezone(UTC) - local.astimezone(UTC)).total_seconds())
+
+
+def member(stack: StackUnderTest) -> Phone:
+    """A verified member who has talked with the concierge before."""
+    phone = Phone(stack)
+    assert str(zone_of(None, phone.number)) == "America/New_York"
+    phone.converse("hi there")
+    phone.verify(first_name="Ida")
+    return phone
+
+
+def queue(phone: Phone, words: str | None, **data: str) -> None:
+    """Queue a proactive text, as a background agent does."""
+    phone.rows(
+        "insert into message_queue (user_id, agent_id, message_data, final_message, scheduled_for,"
+        " created_at) select id, 'concierge', %s, %s, %s, %s from users where phone_number = %s"
+        " returning id",
+        Jsonb(data),
+        words,
+        now(phone.stack),
+        now(phone.stack),
+        phone.number,
+    )
+
+
+def waiting(phone: Phone) -> dict[str, Any]:
+    """The text that was queued by `queue`."""
+    rows = [row for row in phone.queued_rows() if row["message_data"].get("kind") != "reply"]
+    assert len(rows) == 1
+    return rows[0]
+
+
+def held_over_night(phone: Phone, words: str | None) -> None:
+    """Queue a text that quiet hours hold until the morning."""
+    queue(phone, words)
+    phone.stack.run_schedule("message_orchestrator")
+    assert waiting(phone)["message_data"]["hold"]["rule"] == "quiet_hours"
+
+
+def judgements(stack: StackUnderTest) -> int:
+    """How often Claude was asked for a verdict since the last reset."""
+    return sum(
+        str(request["system"][0]["text"]).startswith(JUDGEMENT)
+        for request in asked_of_claude(stack)
+    )
+
+
+def until_judged(phone: Phone) -> None:
+    """Until the agent's verdict has been carried out."""
+    wait_for(lambda: waiting(phone)["status"] != "queued", "verdict carried out", 20)
+
+
+def test_a_text_that_nobody_wrote_before_leaves_in_the_morning_unjudged(
+    own: StackUnderTest,
+) -> None:
+    phone = member(own)
+    held_over_night(phone, "Dan knows vendors.")
+    advance_to(own, 8)
+    until_judged(phone)
+    assert phone.received()[-1] == "Dan knows vendors."
+    assert judgements(own) == 0
+
+
+@pytest.mark.parametrize(
+    ("queued", "written", "arrives"),
+    [
+        ("Dan knows two vendors.", "what a day", "Dan knows two vendors."),
+        ("Good morning Ida, two vendors fit.", "what a day", "Two vendors fit."),
+        ("Still looking for a vendor?", "never mind the vendor, we are all set", None),
+        (None, "what a day", "I have news for you. Shall I go on?"),
+    ],
+    ids=["sent", "rewritten", "superseded", "written"],
+)
+def test_a_text_of_the_night_is_judged_in_the_morning_when_the_member_has_written_since(
+    own: StackUnderTest, queued: str | None, written: str, arrives: str | None
+) -> None:
+    phone = member(own)
+    held_over_night(phone, queued) if queued else queue(phone, None)
+    phone.converse(written)
+    assert "hold" not in waiting(phone)["message_data"]
+    own.run_schedule("message_orchestrator")
+    assert waiting(phone)["requires_fresh_context"] is True
+    assert waiting(phone)["message_data"]["hold"]["rule"] == "quiet_hours"
+    assert judgements(own) == 0
+    before = phone.received()
+    advance_to(own, 8)
+    until_judged(phone)
+    text = waiting(phone)
+    assert judgements(own) == 1
+    if arrives is None:
+        assert phone.received() == before
+        assert text["status"] == "superseded"
+        assert text["superseded_reason"] == "settled by what the member wrote"
+    else:
+        assert phone.received() == [*before, arrives]
+        assert text["status"] == "sent"
+        assert text["message_data"]["counted"] is True
+    (call,) = phone.rows(
+        "select * from agent_actions_log where user_id = %s and action_type = 'text_judgement'",
+        phone.user()["id"],
+    )
+    assert (call["context_id"], call["error"]) == (text["id"], None)
+    assert call["cost_usd"] > 0
+
+
+def test_an_answer_of_claude_that_breaks_the_rules_twice_is_never_sent(own: StackUnderTest) -> None:
+    phone = member(own)
+    held_over_night(phone, "Two vendors fit.")
+    phone.converse("what a day")
+    before = phone.received()
+    scripted(own, "Sure thing", '{"verdict": "rewrite", "texts": ["{\\"a\\": 1}"], "reason": ""}')
+    advance_to(own, 8)
+    until_judged(phone)
+    assert waiting(phone)["superseded_reason"] == "no fit words were found"
+    assert phone.received() == before
+
+
+def test_half_an_hour_without_claude_delays_only_what_claude_is_needed_for(
+    own: StackUnderTest,
+) -> None:
+    phone, other = member(own), member(own)
+    held_over_night(phone, "Two vendors fit.")
+    phone.converse("what a day")
+    held_over_night(other, "Dan knows vendors.")
+    control_claude(own, fail="529", times=10_000)
+    advance_to(own, 8)
+    until_judged(other)
+    for _ in range(30):
+        own.advance(61)
+    text = waiting(phone)
+    assert text["status"] == "queued"
+    assert text["message_data"]["render"]["attempt"] == 0
+    assert text["message_data"]["render"]["dependency"]["count"] > 3
+    control_claude(own, reset=True)
+    settle(own, phone)
+    assert phone.received()[-1] == "Two vendors fit."
+    calls = phone.rows(
+        "select error from agent_actions_log where user_id = %s and action_type = 'text_judgement'"
+        " order by created_at",
+        phone.user()["id"],
+    )
+    assert [bool(call["error"]) for call in calls] == [True] * (len(calls) - 1) + [False]
+
+
+def test_a_text_that_comes_while_claude_is_judging_has_it_judged_again(
+    own: StackUnderTest,
+) -> None:
+    phone, other = member(own), member(own)
+    held_over_night(phone, "Two vendors fit.")
+    phone.converse("what a day")
+    advance_to(own, 7)
+    queue(other, "Dan knows vendors.")
+    control_claude(own, delay_ms=6_000)
+    with ThreadPoolExecutor(1) as pool:
+        # Answers when the orchestrator has.
+        ticking = pool.submit(advance_to, own, 8)
+        wait_for(lambda: "token" in waiting(phone)["message_data"].get("render", {}), "judging", 20)
+        # Beside it, others are sent their texts.
+        wait_for(lambda: waiting(other)["status"] == "sent", "text to another")
+        assert "token" in waiting(phone)["message_data"]["render"]
+        phone.text("never mind the vendors")
+        assert "render" not in waiting(phone)["message_data"]
+        control_claude(own, delay_ms=0)
+        ticking.result()
+    settle(own, phone)
+    assert waiting(phone)["superseded_reason"] == "settled by what the member wrote"
+    assert "Two vendors fit." not in phone.received()
