@@ -24,12 +24,13 @@ from lib.core.model import Complete
 from lib.core.settings import ModelSettings, TwilioSettings, load
 from lib.engine.outbox import Outbox
 from lib.engine.render import Renderer
+from lib.engine.spending import Spending
 
 log.setup()
 _log = log.get("message_orchestrator")
 _database = supabase.connect()
 _outbox = Outbox(_database, Sms(load(TwilioSettings)))
-load(ModelSettings)  # what is missing is said at the start, though nobody may need it for long
+_spending = Spending(_database, load(ModelSettings).daily_spend_cap_usd)
 
 #: Seconds one run may take: it ends before the next minute's tick.
 RUN_S = 50.0
@@ -42,7 +43,7 @@ def _claude() -> Complete:
     """Claude, loaded when there is a text to judge: at most ticks there is none."""
     from lib.adapters import claude
 
-    return claude.connect().complete
+    return _spending.guard(claude.connect().complete)
 
 
 _renderer = Renderer(_database, lambda text, deadline: judge(text, _claude(), deadline), _outbox)

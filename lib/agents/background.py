@@ -32,9 +32,14 @@ class Job:
     schema: str | None = None
 
     @cached_property
+    def instructions(self) -> str:
+        """What the model is told of the job."""
+        return files("lib.agents.prompts").joinpath(f"{self.name}.md").read_text("utf-8")
+
+    @cached_property
     def prefix(self) -> JSON:
         """A request without its messages: the same bytes every time, so that it is cached."""
-        text = files("lib.agents.prompts").joinpath(f"{self.name}.md").read_text("utf-8")
+        text = self.instructions
         return {
             "model": self.model,
             "max_tokens": MAX_TOKENS,

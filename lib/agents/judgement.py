@@ -70,19 +70,20 @@ def judge(text: Rendering, complete: Complete, deadline: float) -> tuple[Verdict
 
 
 def _verdict(text: Rendering, complete: Complete, deadline: float, work: UnitOfWork) -> Verdict:
+    job = _job(work.created_by)
     card = _card(text)
     content = _content(text, card)
     given = _given(text, card)
     advice = ""
     for _ in range(2):
-        said = _job(work.created_by).ask(
+        said = job.ask(
             content + advice,
             work=work,
             complete=complete,
             deadline=deadline,
             user_id=text.member.id,
         )
-        verdict, problems = _read(said, text, given)
+        verdict, problems = _read(said, text, given, job.instructions)
         if not problems:
             return verdict
         advice = "\n(This is not from the member.) Your answer was not taken. " + " ".join(
@@ -91,7 +92,9 @@ def _verdict(text: Rendering, complete: Complete, deadline: float, work: UnitOfW
     return Verdict(verdict="supersede", reason=UNFIT)
 
 
-def _read(said: str, text: Rendering, given: str) -> tuple[Verdict, Sequence[voice.Problem]]:
+def _read(
+    said: str, text: Rendering, given: str, instructions: str
+) -> tuple[Verdict, Sequence[voice.Problem]]:
     """The model's answer as a verdict, with every rule that it breaks."""
     unfit = Verdict(verdict="supersede", reason=UNFIT)
     try:
@@ -108,7 +111,7 @@ def _read(said: str, text: Rendering, given: str) -> tuple[Verdict, Sequence[voi
                 return unfit, [voice.Problem("no_reason", "Give one of the reasons.")]
             return Verdict(verdict="supersede", reason=REASONS[answer.reason]), []
     texts = [tidied for words in answer.texts if (tidied := voice.tidy(words))]
-    problems = voice.problems(texts, given=given)
+    problems = voice.problems(texts, given=given, instructions=instructions)
     if len(texts) > len(text.drafts):
         most = len(text.drafts)
         problems.append(voice.Problem("more_texts", f"Write at most {most} texts."))

@@ -71,15 +71,7 @@ class Outbox:
     def _hand_over(self, claim: JSON, token: UUID, started: float) -> list[str]:
         """Send claimed texts and record the results; returns the members who have more due."""
         sends = claim["sends"]
-        for broken in claim["broken"]:
-            _log.error(
-                "a text cannot be claimed",
-                extra={
-                    "message_id": broken["id"],
-                    "user": log.user_hash(broken["user_id"]),
-                    "code": broken["code"],
-                },
-            )
+        report_broken(claim)
         if not sends:
             return []
 
@@ -104,6 +96,19 @@ class Outbox:
         )
         due: list[str] = recorded["texts_due"]
         return due
+
+
+def report_broken(claim: JSON) -> None:
+    """Log the texts that a claim could not hand out because something is wrong with their rows."""
+    for broken in claim["broken"]:
+        _log.error(
+            "a text cannot be claimed",
+            extra={
+                "message_id": broken["id"],
+                "user": log.user_hash(broken["user_id"]),
+                "code": broken["code"],
+            },
+        )
 
 
 def _result(send: JSON, result: SendResult) -> JSON:

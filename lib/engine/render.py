@@ -19,7 +19,7 @@ from lib.adapters.supabase import Database, DatabaseUnavailable
 from lib.core import log, trace
 from lib.core.ids import derived_id
 from lib.core.model import JSON, ModelUnavailable
-from lib.engine.outbox import Outbox
+from lib.engine.outbox import Outbox, report_broken
 from lib.engine.step import CommitRefused
 from lib.engine.turn import Conversation, Document, Member, Message
 from lib.engine.work import DecisionFailed, UnitOfWork
@@ -106,6 +106,7 @@ class Renderer:
             claim = self._database.call(
                 "claim_renders", token=token, limit=THREADS, lease_s=LEASE_S
             )
+            report_broken(claim)
             renders: list[JSON] = claim["renders"]
             rendered.claimed += len(renders)
             if renders:

@@ -11,7 +11,8 @@
 -- arguments    p_token, made by the caller: the same token gets the same claim again
 --              p_limit ≤ 50 members; p_lease_s, seconds; p_now
 -- result       {outcome: claimed, token, renders [{id, user_id, context: see render_context}],
---               more: may others be due}
+--               more: may others be due,
+--               broken [{id, user_id, code}]: could not be claimed, see put_off_text}
 --              {outcome: retry}: the same call still runs
 -- locks        the token (advisory), each member's users row, skipping locked ones; one failing member
 --              does not disturb the others
@@ -33,7 +34,6 @@ declare
     c_rows_per_member constant integer := 20;
     c_looked_at_most constant integer := 10000;
     c_member_first constant interval := '1 min';
-    c_after_error constant interval := '10 min';
     v_limit integer := least(greatest(p_limit, 1), 50);
     v_row_id uuid;
     v_candidate uuid;
@@ -47,6 +47,7 @@ declare
     v_attempt integer;
     v_context jsonb;
     v_renders jsonb := '[]';
+    v_broken jsonb := '[]';
     v_now timestamptz := coalesce(p_now, clock_timestamp());
 begin
     -- A call repeated by an impatient client must not claim beside the one that still runs.
@@ -72,13 +73,17 @@ begin
                         where
                             p.sequence_id = q.sequence_id
                             and p.sequence_position < q.sequence_position
-                            and p.status = 'queued'
+                            -- Said like this it is no index's condition: see claim_texts.
+                            and (p.status = 'queued') is true
                     )
                 ) is not true
             order by q.scheduled_for, q.id
         loop
             v_looked_at := v_looked_at + 1;
-            exit ranks when v_looked_at > c_looked_at_most;
+            if v_looked_at > c_looked_at_most then
+                v_more := true;
+                exit ranks;
+            end if;
             if v_render ->> 'token' = p_token::text then
                 v_mine := v_mine || v_row_id;
                 continue;
@@ -99,14 +104,19 @@ begin
                 'id', v_text.id, 'user_id', v_text.user_id, 'context', render_context(v_text, v_now)
             );
         end loop;
-        return jsonb_build_object('outcome', 'claimed', 'token', p_token, 'now', v_now, 'more', true, 'renders', v_renders);
+        return jsonb_build_object(
+            'outcome', 'claimed', 'token', p_token, 'now', v_now, 'more', true, 'renders', v_renders, 'broken', v_broken
+        );
     end if;
 
     foreach v_candidate in array v_candidates loop
         v_text := null;
         begin
             perform 1 from users where id = v_candidate for no key update skip locked;
-            continue when not found;
+            if not found then
+                v_more := fail_texts_of_nobody(v_candidate) or v_more;
+                continue;
+            end if;
             v_now := coalesce(p_now, clock_timestamp());
             select * into v_member from users where id = v_candidate;
             continue when exists (
@@ -162,7 +172,7 @@ begin
                             where
                                 p.sequence_id = q.sequence_id
                                 and p.sequence_position < q.sequence_position
-                                and p.status = 'queued'
+                                and (p.status = 'queued') is true
                         )
                     ) is not true
                 order by
@@ -199,20 +209,14 @@ begin
             when lock_not_available then
                 null; -- Somebody works for this member; their texts are still due at the next claim.
             when data_exception or integrity_constraint_violation then
-                raise warning 'a text of member % cannot be judged (%)', v_candidate, sqlstate;
-                update message_queue
-                set scheduled_for = v_now + c_after_error
-                where
-                    user_id = v_candidate
-                    and id = coalesce(v_text.id, id)
-                    and status = 'queued'
-                    and delivered_message_id is null
-                    and scheduled_for <= v_now
-                    and (final_message is null or requires_fresh_context);
+                v_more := true;
+                v_broken := v_broken || jsonb_build_object('id', v_text.id, 'user_id', v_candidate, 'code', sqlstate);
+                perform put_off_text(v_candidate, v_text.id, sqlstate, v_now);
         end;
     end loop;
     return jsonb_build_object(
-        'outcome', 'claimed', 'token', p_token, 'now', v_now, 'more', v_more, 'renders', v_renders
+        'outcome', 'claimed', 'token', p_token, 'now', v_now, 'more', v_more,
+        'renders', v_renders, 'broken', v_broken
     );
 end;
 $$;

@@ -28,8 +28,6 @@ as $$
 declare
     c_rows_per_member constant integer := 20;
     c_looked_at_most constant integer := 10000;
-    -- A text that cannot be claimed fails after so long, as one that Twilio keeps refusing (release_text).
-    c_limit constant interval := '24 h';
     v_limit integer := least(greatest(p_limit, 1), 200);
     v_candidate uuid;
     v_member users%rowtype;
@@ -68,7 +66,7 @@ begin
     if p_user_id is not null then
         v_candidates := array[p_user_id];
     else
-        -- Row by row in the order of the index message_queue_due, until there are members enough: what
+        -- Row by row in the order of the index message_queue_ready, until there are members enough: what
         -- waits behind them costs nothing. Who has a text in flight gets no other.
         v_seen := array(
             select distinct q.user_id
@@ -81,11 +79,11 @@ begin
                 select q.user_id
                 from message_queue as q
                 where
-                    (q.status = 'queued' and q.delivered_message_id is null) is true
+                    (q.status = 'queued' and q.final_message is not null and q.requires_fresh_context is not true)
+                    is true
+                    and q.delivered_message_id is null
                     and (case q.priority when 'high' then 1 when 'low' then 3 else 2 end) = v_rank
                     and q.scheduled_for <= v_now
-                    and q.final_message is not null
-                    and q.requires_fresh_context is not true
                     -- Behind a part that cannot leave yet, others must not take the place of members who have one
                     -- that can; but one may have come that makes their sequence complete.
                     and (
@@ -129,16 +127,7 @@ begin
             else
                 perform 1 from users where id = v_candidate for no key update skip locked;
                 if not found then
-                    -- Rows of nobody would take the places of members for ever; foreign keys may be missing.
-                    update message_queue
-                    set
-                        status = 'failed',
-                        message_data = as_object(message_data) || '{"error_code": "no_member"}'
-                    where
-                        user_id = v_candidate
-                        and status = 'queued'
-                        and not exists (select 1 from users where id = v_candidate);
-                    v_more := v_more or found;
+                    v_more := fail_texts_of_nobody(v_candidate) or v_more;
                     continue;
                 end if;
             end if;
@@ -236,23 +225,7 @@ begin
             when data_exception or integrity_constraint_violation then
                 v_more := true;
                 v_broken := v_broken || jsonb_build_object('id', v_text.id, 'user_id', v_candidate, 'code', sqlstate);
-                update message_queue
-                set
-                    status = case
-                        when as_time(as_object(message_data) ->> 'first_released_at') <= v_now - c_limit then 'failed'
-                        else status
-                    end,
-                    scheduled_for = v_now + interval '10 min',
-                    message_data = as_object(message_data) || jsonb_build_object(
-                        'error_code', sqlstate,
-                        'first_released_at', least(as_time(as_object(message_data) ->> 'first_released_at'), v_now)
-                    )
-                where
-                    user_id = v_candidate
-                    and id = coalesce(v_text.id, id)
-                    and status = 'queued'
-                    and delivered_message_id is null
-                    and scheduled_for <= v_now;
+                perform put_off_text(v_candidate, v_text.id, sqlstate, v_now);
         end;
     end loop;
     return jsonb_build_object(

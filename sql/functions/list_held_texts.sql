@@ -45,28 +45,28 @@ begin
             case
                 when q.delivered_message_id is not null
                     then case when q.sent_at > v_now - c_patience then 'in_flight' else 'stuck' end
+                when q.scheduled_for > v_now and jsonb_typeof(d.data -> 'hold') = 'object' then 'held'
                 when q.final_message is null or q.requires_fresh_context
                     then case
                         when q.scheduled_for > v_now - c_patience or d.judged_until > v_now then 'fresh'
                         else 'stuck'
                     end
                 when q.scheduled_for <= v_now - c_patience or not isfinite(q.scheduled_for) then 'stuck'
-                when q.scheduled_for > v_now and jsonb_typeof(d.data -> 'hold') = 'object' then 'held'
                 when q.scheduled_for > v_now and d.data ? 'error_code' then 'again'
             end as state,
             case
                 when q.delivered_message_id is not null then coalesce(d.data #>> '{send,error}', 'in_flight')
+                when q.scheduled_for > v_now and jsonb_typeof(d.data -> 'hold') = 'object' then d.data #>> '{hold,rule}'
                 when d.judged_until > v_now then 'judging'
                 when q.final_message is null then 'not_rendered'
                 when q.requires_fresh_context then 'fresh_context'
                 when not isfinite(q.scheduled_for) then 'never'
                 when q.scheduled_for <= v_now then 'overdue'
-                when jsonb_typeof(d.data -> 'hold') = 'object' then d.data #>> '{hold,rule}'
                 else d.data ->> 'error_code'
             end as why,
             case
                 when q.delivered_message_id is not null then null
-                when q.final_message is null or q.requires_fresh_context then d.judged_until
+                when d.judged_until > v_now then d.judged_until
                 when q.scheduled_for > v_now then q.scheduled_for
             end as until
         from message_queue as q

@@ -13,5 +13,6 @@ drop function if exists replay_dead_letter(uuid, text, timestamptz);
 drop index if exists agent_tasks_pending;
 drop index if exists agent_tasks_processing;
 drop index if exists events_open;
+drop index if exists message_queue_due;
 drop index if exists message_queue_in_flight;
 drop index if exists message_queue_unclaimed;

@@ -630,34 +630,29 @@ MUTANTS = (
     Mutant(
         29,
         "a-bad-text-never-ends",
-        "functions/claim_texts.sql",
-        "<= v_now - c_limit then 'failed'",
-        "<= v_now - c_limit then status",
+        "functions/put_off_text.sql",
+        "<= p_now - c_limit then 'failed'",
+        "<= p_now - c_limit then status",
         ("test_a_text_that_cannot_be_claimed_is_reported_and_fails_after_a_day",),
     ),
     Mutant(
         29,
         "a-bad-text-says-nothing",
-        "functions/claim_texts.sql",
-        "'error_code', sqlstate,",
+        "functions/put_off_text.sql",
+        "'error_code', p_code,",
         "",
         ("test_a_text_that_cannot_be_claimed_delays_only_itself",),
     ),
     Mutant(
         29,
         "texts-of-nobody-take-places",
-        "functions/claim_texts.sql",
-        """ || '{"error_code": "no_member"}'
-                    where
-                        user_id = v_candidate
-                        and status = 'queued'
-""",
-        """ || '{"error_code": "no_member"}'
-                    where
-                        user_id = v_candidate
-                        and status = 'sent'
-""",
-        ("test_texts_of_a_member_who_does_not_exist_fail_and_take_nobody_s_place",),
+        "functions/fail_texts_of_nobody.sql",
+        "and status = 'queued'\n",
+        "and status = 'sent'\n",
+        (
+            "test_texts_of_a_member_who_does_not_exist_fail_and_take_nobody_s_place",
+            "test_texts_to_judge_of_a_member_who_does_not_exist_fail",
+        ),
     ),
     Mutant(
         29,

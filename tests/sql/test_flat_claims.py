@@ -199,6 +199,18 @@ def test_claiming_a_sequence_that_is_due(filled: Filled) -> None:
     assert len(check(filled, "claim_texts", token=uuid4())["sends"]) >= 5
 
 
+def test_claiming_texts_while_any_number_waits_for_the_agent(filled: Filled) -> None:
+    move = "update message_queue set scheduled_for = scheduled_for {} where requires_fresh_context"
+    with psycopg.connect(filled.url, autocommit=True) as connection:
+        connection.execute(move.format("- interval '20 days'").encode())
+        try:
+            check(filled, "claim_texts", token=uuid4())
+            assert len(check(filled, "claim_renders", token=uuid4(), limit=1)["renders"]) <= 1
+        finally:
+            connection.execute(move.format("+ interval '20 days'").encode())
+            connection.execute("vacuum message_queue")
+
+
 def test_claiming_texts_to_judge_when_none_is_due(filled: Filled) -> None:
     assert check(filled, "claim_renders", token=uuid4())["renders"] == []
 
@@ -249,7 +261,7 @@ def test_a_sweep_looks_at_a_window_however_much_waits(filled: Filled) -> None:
 @pytest.mark.parametrize(
     ("index", "function", "arguments"),
     [
-        ("message_queue_due", "claim_texts", {}),
+        ("message_queue_ready", "claim_texts", {}),
         ("message_queue_unjudged", "claim_renders", {}),
         ("agent_tasks_due", "claim_tasks", {}),
         ("message_queue_sending", "claim_stuck_sends", {}),

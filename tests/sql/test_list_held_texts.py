@@ -63,6 +63,23 @@ def test_a_text_held_by_quiet_hours_says_until_when_there_and_here_and_when_it_w
     assert datetime.fromisoformat(only(rpc)["due"]) == due
 
 
+def test_a_text_to_be_judged_that_a_rule_holds_says_the_rule_and_until_when(rpc: Rpc) -> None:
+    rpc.now = datetime(2026, 11, 24, 3, 30, tzinfo=UTC)
+    rpc.queue(rpc.member(ADA), requires_fresh_context=True)
+    assert rpc.call("claim_renders", token=uuid4())["renders"] == []
+    assert state(rpc) == ("held", "quiet_hours")
+    assert only(rpc)["local"] == "2026-11-24 08:00"
+
+
+def test_a_text_that_could_not_be_judged_says_when_that_is_tried_again(rpc: Rpc) -> None:
+    text, token = rpc.queue(rpc.member(ADA), requires_fresh_context=True), uuid4()
+    assert len(rpc.call("claim_renders", token=token)["renders"]) == 1
+    assert state(rpc) == ("fresh", "judging")
+    rpc.call("fail_render", token=token, id=text, error="x", kind="own")
+    assert state(rpc) == ("fresh", "fresh_context")
+    assert datetime.fromisoformat(only(rpc)["until"]) == rpc.now + timedelta(seconds=10)
+
+
 def test_what_is_due_later_or_over_is_not_listed(rpc: Rpc) -> None:
     ada = rpc.member(ADA)
     rpc.queue(ada, due=rpc.now + timedelta(days=1))

@@ -482,8 +482,25 @@ def test_a_member_who_cannot_be_read_delays_nobody_else(rpc: Rpc) -> None:
         " return '{}'; end; $$".encode()
     )
     rpc.connection.execute("set role service_role")
-    assert judging(rpc) == [str(other)]
-    assert rpc.queued(text)["scheduled_for"] == rpc.now + timedelta(minutes=10)
+    answer = rpc.call("claim_renders", token=uuid4())
+    assert [render["id"] for render in answer["renders"]] == [str(other)]
+    assert answer["broken"] == [{"id": str(text), "user_id": str(ada), "code": "22012"}]
+    row = rpc.queued(text)
+    assert row["scheduled_for"] == rpc.now + timedelta(minutes=10)
+    assert row["message_data"]["error_code"] == "22012"
+    rpc.pass_time(hours=24)
+    judging(rpc)
+    assert rpc.queued(text)["status"] == "failed"
+
+
+def test_texts_to_judge_of_a_member_who_does_not_exist_fail(rpc: Rpc) -> None:
+    rpc.connection.execute("reset role")
+    rpc.connection.execute("alter table message_queue drop constraint message_queue_user_id_fkey")
+    rpc.connection.execute("set role service_role")
+    orphan = stale(rpc, uuid4())
+    answer = rpc.call("claim_renders", token=uuid4())
+    assert (answer["renders"], answer["more"]) == ([], True)
+    assert rpc.queued(orphan)["message_data"]["error_code"] == "no_member"
 
 
 def test_the_context_is_what_the_agent_reads(rpc: Rpc) -> None:
