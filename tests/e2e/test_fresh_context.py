@@ -9,8 +9,14 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 from psycopg.types.json import Jsonb
+from pydantic import HttpUrl, SecretStr
 
+from lib.adapters.supabase import Database
+from lib.core.settings import SupabaseSettings
 from lib.domain.zones import zone_of
+from lib.engine.render import Renderer, Rendering, Verdict
+from lib.engine.work import DecisionFailed, UnitOfWork
+from tests.support.scripted_model import CALL
 from tests.support.stack import StackUnderTest, running_stack, wait_for
 from tests.support.texting import (
     Phone,
@@ -91,6 +97,15 @@ def held_over_night(phone: Phone, words: str | None) -> None:
     queue(phone, words)
     phone.stack.run_schedule("message_orchestrator")
     assert waiting(phone)["message_data"]["hold"]["rule"] == "quiet_hours"
+
+
+def never_quiet(phone: Phone) -> None:
+    """End the night of a member without a tick: what was held is due."""
+    phone.rows(
+        "update users set quiet_hours_start = '00:00', quiet_hours_end = '00:00'"
+        " where phone_number = %s returning id",
+        phone.number,
+    )
 
 
 def judgements(stack: StackUnderTest) -> int:
@@ -221,3 +236,53 @@ def test_a_text_that_comes_while_claude_is_judging_has_it_judged_again(
     settle(own, phone)
     assert waiting(phone)["superseded_reason"] == "settled by what the member wrote"
     assert "Two vendors fit." not in phone.received()
+
+
+def test_three_orchestrators_at_once_ask_about_each_text_once(own: StackUnderTest) -> None:
+    phones = [member(own) for _ in range(3)]
+    for phone in phones:
+        held_over_night(phone, "Two vendors fit.")
+        phone.converse("what a day")
+    control_claude(own, delay_ms=500)
+    for phone in phones:
+        never_quiet(phone)
+    url = own.description["functions"]["message_orchestrator"]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: httpx.post(url, timeout=60).raise_for_status(), range(3)))
+    for phone in phones:
+        until_judged(phone)
+        assert phone.received().count("Two vendors fit.") == 1
+    assert judgements(own) == 3
+
+
+def test_an_error_of_ours_is_recorded_with_the_calls_made_and_tried_again(
+    own: StackUnderTest,
+) -> None:
+    phone = member(own)
+    never_quiet(phone)
+    queue(phone, None)
+    supabase = own.description["supabase"]
+    database = Database(
+        SupabaseSettings(
+            supabase_url=HttpUrl(supabase["url"]),
+            supabase_service_role_key=SecretStr(supabase["key"]),
+        )
+    )
+
+    def judge(text: Rendering, _: float) -> tuple[Verdict, UnitOfWork]:
+        work = UnitOfWork(text.source, created_by="concierge", source_type="message_queue")
+        work.log(CALL, action_type="text_judgement", agent_type="concierge", user_id=text.member.id)
+        raise DecisionFailed(work) from ValueError("private words")
+
+    outbox: Any = None  # nothing comes to be sent
+    phone.rows("update message_queue set scheduled_for = now() - interval '1 s'"
+               " where id = %s returning id", waiting(phone)["id"])  # fmt: skip
+    rendered = Renderer(database, judge, outbox).run(5)
+    assert rendered.outcomes == {"rescheduled": 1}
+    render = waiting(phone)["message_data"]["render"]
+    assert render == {"attempt": 1, "error": "ValueError"}
+    (call,) = phone.rows(
+        "select * from agent_actions_log where action_type = 'text_judgement' and context_id = %s",
+        waiting(phone)["id"],
+    )
+    assert call["context_type"] == "message_queue"
