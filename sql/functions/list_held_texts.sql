@@ -45,7 +45,7 @@ begin
             case
                 when q.delivered_message_id is not null
                     then case when q.sent_at > v_now - c_patience then 'in_flight' else 'stuck' end
-                when q.scheduled_for > v_now and jsonb_typeof(d.data -> 'hold') = 'object' then 'held'
+                when d.is_held then 'held'
                 when q.final_message is null or q.requires_fresh_context
                     then case
                         when q.scheduled_for > v_now - c_patience or d.judged_until > v_now then 'fresh'
@@ -56,7 +56,7 @@ begin
             end as state,
             case
                 when q.delivered_message_id is not null then coalesce(d.data #>> '{send,error}', 'in_flight')
-                when q.scheduled_for > v_now and jsonb_typeof(d.data -> 'hold') = 'object' then d.data #>> '{hold,rule}'
+                when d.is_held then d.data #>> '{hold,rule}'
                 when d.judged_until > v_now then 'judging'
                 when q.final_message is null then 'not_rendered'
                 when q.requires_fresh_context then 'fresh_context'
@@ -73,6 +73,10 @@ begin
         cross join lateral (
             select
                 as_object(q.message_data) as data,
+                -- One that is over may stand there until the text has left.
+                q.scheduled_for > v_now
+                and jsonb_typeof(as_object(q.message_data) -> 'hold') = 'object'
+                and coalesce(as_time(as_object(q.message_data) #>> '{hold,until}') > v_now, true) as is_held,
                 as_time(as_object(q.message_data) #>> '{render,until}') as judged_until
         ) as d
         where

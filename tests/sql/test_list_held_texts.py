@@ -71,6 +71,16 @@ def test_a_text_to_be_judged_that_a_rule_holds_says_the_rule_and_until_when(rpc:
     assert only(rpc)["local"] == "2026-11-24 08:00"
 
 
+def test_a_hold_that_is_over_is_not_what_keeps_a_text_from_being_judged(rpc: Rpc) -> None:
+    rpc.now = datetime(2026, 11, 24, 3, 30, tzinfo=UTC)
+    text, token = rpc.queue(rpc.member(ADA), requires_fresh_context=True), uuid4()
+    assert rpc.call("claim_renders", token=uuid4())["renders"] == []
+    rpc.now = datetime(2026, 11, 24, 13, tzinfo=UTC)
+    assert len(rpc.call("claim_renders", token=token)["renders"]) == 1
+    rpc.call("fail_render", token=token, id=text, error="x", kind="dependency")
+    assert state(rpc) == ("fresh", "fresh_context")
+
+
 def test_a_text_that_could_not_be_judged_says_when_that_is_tried_again(rpc: Rpc) -> None:
     text, token = rpc.queue(rpc.member(ADA), requires_fresh_context=True), uuid4()
     assert len(rpc.call("claim_renders", token=token)["renders"]) == 1
