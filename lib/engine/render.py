@@ -31,6 +31,8 @@ JUDGE_S = 25.0
 LEASE_S = 45
 #: Texts judged at the same time by one run: they wait for the model, not for the processor.
 THREADS = 16
+#: Claims in a row that hand out nothing, since the gate held what they found, before a run ends.
+FRUITLESS_MOST = 100
 
 
 class Draft(Document):
@@ -101,7 +103,8 @@ class Renderer:
         """
         until = time.monotonic() + claim_for_s
         rendered = Rendered()
-        while time.monotonic() < until:
+        fruitless = 0
+        while time.monotonic() < until and fruitless < FRUITLESS_MOST:
             token = uuid4()
             claim = self._database.call(
                 "claim_renders", token=token, limit=THREADS, lease_s=LEASE_S
@@ -109,6 +112,7 @@ class Renderer:
             report_broken(claim)
             renders: list[JSON] = claim["renders"]
             rendered.claimed += len(renders)
+            fruitless = 0 if renders else fruitless + 1
             if renders:
                 one = log.carried(lambda render, token=token: self._one(render, token))
                 with ThreadPoolExecutor(THREADS, thread_name_prefix="render") as pool:
