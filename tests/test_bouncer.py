@@ -128,7 +128,8 @@ def test_history_alternates_and_says_what_did_not_arrive() -> None:
 def test_the_first_turn_makes_the_agents_instance_and_asks() -> None:
     work, _ = decide(turn("hi", first_contact=True), text("Hello. Who told you about us?"))
     instance = derived_id(SOURCE, "agent:bouncer")
-    insert, update, queue = work.changes
+    insert, update, queue, check = work.changes
+    assert check["row"]["task_type"] == "re_engagement_check"
     assert insert["table"] == "agent_instances"
     assert insert["row"]["id"] == str(instance)
     assert insert["row"]["prompt_version"] == bouncer.PROMPT.version
@@ -145,7 +146,7 @@ def test_the_first_turn_makes_the_agents_instance_and_asks() -> None:
 def test_a_known_instance_is_kept_and_a_new_prompt_is_marked_on_it() -> None:
     known = known_to("bouncer") | {"member": {"poc_agent_id": str(INSTANCE)}}
     work, _ = decide(turn("hi", **known), ASK)
-    assert [(c["table"], c.get("set")) for c in work.changes[:-1]] == [
+    assert [(c["table"], c.get("set")) for c in work.changes[:-2]] == [
         ("agent_instances", {"prompt_version": bouncer.PROMPT.version})
     ]
 
@@ -405,6 +406,7 @@ def test_a_lying_model_changes_nothing_it_was_not_given(replies: list[ModelReply
         "events",
         "agent_instances",
         "message_queue",
+        "agent_tasks",
     }
     assert 1 <= len(said(work)) <= 3
     assert all(0 < len(t) <= 480 for t in said(work))

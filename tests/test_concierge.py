@@ -1,4 +1,4 @@
-"""The concierge of this stage: it answers, and changes nothing."""
+"""The concierge: it answers, and acts on nothing but what is on the member's card."""
 
 import json
 
@@ -25,12 +25,11 @@ from tests.support.scripted_model import (
 VERIFIED: JSON = {"verified": True, "first_name": "Ida", "email": "ida@fjord.no"}
 
 
-def test_it_answers_without_tools_and_knows_only_what_it_needs() -> None:
+def test_it_answers_and_knows_only_what_it_needs() -> None:
     model = ScriptedModel(text("That is not something I can do from here yet."))
     work = concierge.decide(turn("find me a CFO", member=VERIFIED), model, soon())
     assert said(work) == ["That is not something I can do from here yet."]
     request = model.requests[0]
-    assert "tools" not in request
     assert request["system"][0]["text"].startswith("You are the concierge of Yachtparty")
     assert "ida@fjord.no" not in json.dumps(request)
     assert events(work) == []

@@ -186,4 +186,8 @@ def _value(field: JSON, definitions: JSON) -> object:
             return [_value(field["items"], definitions)]
         case _, "string":
             return "x"
+        case _, "integer" | "number":
+            return 1
+        case _, "boolean":
+            return True
     raise AssertionError(field)

@@ -1,15 +1,31 @@
-"""The agent of humans: speaks to nobody. It scores answers to community requests, pays for them
-and closes the requests."""
+"""The agent of humans: speaks to nobody. It brings questions to the members who know, scores their
+answers, pays for them, tells what came of them and closes the requests (behaviour.md, "Community").
+"""
 
 import re
+from datetime import timedelta
 from uuid import UUID
 
 from lib.agents.background import Job, tagged
 from lib.core.ids import derived_id
 from lib.core.model import Complete
 from lib.domain import community
-from lib.engine.documents import ClosingRequest, Closure, Scoring
-from lib.engine.registry import AnswerToScore, ClosureDue, MessageData, RequestClosed, SendRequested
+from lib.engine.documents import ClosingRequest, Closure, Routing, Scoring, Shelf
+from lib.engine.registry import (
+    AnswerToScore,
+    ClosureDue,
+    ImpactNotice,
+    MessageData,
+    OutcomeReported,
+    RequestAttached,
+    RequestAvailable,
+    RequestClosed,
+    RequestNeeded,
+    RequestRouted,
+    ResponseAvailable,
+    ResponseReceived,
+    SendRequested,
+)
 from lib.engine.step import Claim, Malformed
 from lib.engine.work import DecisionFailed, UnitOfWork
 
@@ -21,6 +37,102 @@ _NUMBER = re.compile(r"\s*(\d{1,2})\s*(?:/\s*10)?\s*\.?\s*", re.ASCII)
 
 class UnusableScoreError(Exception):
     """The model gave no number from 0 to 10, twice."""
+
+
+#: What came of an answer is told a day after it is reported, or so long after the scoring.
+TELL_AFTER_REPORT = timedelta(hours=24)
+TELL_WITHOUT_REPORT = timedelta(hours=72)
+OPEN_FOR = timedelta(days=7)
+
+
+def route(claim: Claim) -> UnitOfWork:
+    """Record a request and ask the members who may know; one that is asked already is attached."""
+    wanted = RequestNeeded.model_validate(claim.payload)
+    routing = Routing.model_validate(claim.context)
+    work = UnitOfWork(claim.source, created_by=AGENT_TYPE)
+    experts = [] if routing.attached_to else routing.experts
+    row = wanted.model_dump(mode="json", exclude={"context_id", "context_type"})
+    request_id = work.insert(
+        "community_requests",
+        row
+        | {
+            "requesting_user_id": routing.requester,
+            "context_id": routing.attached_to or wanted.context_id,
+            "context_type": "community_request" if routing.attached_to else wanted.context_type,
+            "target_user_ids": experts,
+            "status": "open",
+            "expires_at": routing.now + OPEN_FOR,
+        },
+    )
+    if routing.attached_to:
+        work.emit(
+            "community.request_attached",
+            RequestAttached(request_id=request_id, attached_to=routing.attached_to),
+            aggregate_id=request_id,
+            aggregate_type="community_request",
+            audit_only=True,
+        )
+        return work
+    for expert in experts:
+        work.schedule(
+            "community_request_available",
+            RequestAvailable(request_id=request_id),
+            agent_type="account_manager",
+            user_id=expert,
+            id=derived_id(request_id, f"ask:{expert}"),
+        )
+    work.emit(
+        "community.request_routed",
+        RequestRouted(request_id=request_id, expert_user_ids=experts),
+        aggregate_id=request_id,
+        aggregate_type="community_request",
+        audit_only=True,
+    )
+    return work
+
+
+def received(claim: Claim) -> UnitOfWork:
+    """Have an answer scored."""
+    given = ResponseReceived.model_validate(claim.payload)
+    shelf = Shelf.model_validate(claim.context)
+    work = UnitOfWork(claim.source, created_by=AGENT_TYPE)
+    if shelf.response is None:
+        raise Malformed("the event names no answer")
+    work.schedule(
+        "process_community_response",
+        AnswerToScore(response_id=given.response_id, request_id=given.request_id),
+        agent_type=AGENT_TYPE,
+        user_id=shelf.response.user_id,
+        id=given.response_id,
+    )
+    return work
+
+
+def outcome(claim: Claim) -> UnitOfWork:
+    """Keep what came of an answer, and have its expert told a day later."""
+    reported = OutcomeReported.model_validate(claim.payload)
+    shelf = Shelf.model_validate(claim.context)
+    response = shelf.response
+    if response is None:
+        raise Malformed("the event names no answer")
+    work = UnitOfWork(claim.source, created_by=AGENT_TYPE)
+    if response.impact_description is not None or response.status == "closed_loop":
+        return work
+    work.update(
+        "community_responses",
+        response.id,
+        {"impact_description": reported.impact},
+        expect={"impact_description": None, "status": response.status},
+    )
+    work.schedule(
+        "notify_expert_of_impact",
+        ImpactNotice(response_id=response.id, reported=True),
+        agent_type="account_manager",
+        user_id=response.user_id,
+        scheduled_for=shelf.now + TELL_AFTER_REPORT,
+        id=derived_id(response.id, "impact:reported"),
+    )
+    return work
 
 
 def close(claim: Claim) -> UnitOfWork:
@@ -124,6 +236,22 @@ def score(claim: Claim, complete: Complete, deadline: float) -> UnitOfWork:
         response.id,
         {"usefulness_score": points, **paid},
         expect={"usefulness_score": None, "status": response.status},
+    )
+    for requester in scoring.requesters:
+        work.schedule(
+            "community_response_available",
+            ResponseAvailable(response_id=response.id, request_id=requester.request_id),
+            agent_type="account_manager",
+            user_id=requester.user_id,
+            id=derived_id(response.id, f"tell:{requester.user_id}"),
+        )
+    work.schedule(
+        "notify_expert_of_impact",
+        ImpactNotice(response_id=response.id, reported=False),
+        agent_type="account_manager",
+        user_id=response.user_id,
+        scheduled_for=scoring.now + TELL_WITHOUT_REPORT,
+        id=derived_id(response.id, "impact:unreported"),
     )
     if amount:
         work.pay(

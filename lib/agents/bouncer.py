@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from lib.agents import context
+from lib.agents import context, silence
 from lib.agents.frame import deciding, instance_of, reply, update_member
 from lib.agents.loop import Exchange, Prompt
 from lib.agents.tools import Tool, Toolbox
@@ -292,4 +292,6 @@ def decide(turn: Turn, complete: Complete, deadline: float) -> UnitOfWork:
         columns = desk.close(work)
         update_member(work, turn.member, columns | {"poc_agent_id": str(instance_id)})
         reply(work, turn, texts)
+        if not desk.completed:
+            silence.put_off(work, turn)
     return work

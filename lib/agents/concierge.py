@@ -1,14 +1,450 @@
-"""The concierge: answers verified members. It has no tools yet, so it changes nothing but texts."""
+"""The concierge: answers verified members, and acts for them on their word.
 
-from lib.agents import context
+It asks other members who may know, records what members answer each other and what came of it, and
+brings up what the account manager has put on the member's list. Its tools name things by their
+place in this turn's card, so that no other row can be meant.
+"""
+
+from datetime import time
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from lib.agents import context, silence
+from lib.agents.account_manager import schedule_review
 from lib.agents.frame import deciding, instance_of, reply, update_member
 from lib.agents.loop import Exchange, Prompt
+from lib.agents.tools import Tool, Toolbox, ToolError
+from lib.core.ids import derived_id
 from lib.core.model import JSON, Complete
-from lib.engine.turn import Turn
+from lib.domain import names, onboarding, priorities
+from lib.domain.onboarding import NotTakenError, OwnWords
+from lib.engine.registry import (
+    DesiredOutcome,
+    OutcomeReported,
+    RequestNeeded,
+    ResponseReceived,
+    Urgency,
+)
+from lib.engine.turn import Item, OwnRequest, Turn
 from lib.engine.work import UnitOfWork
 
 AGENT_TYPE = "concierge"
-PROMPT: Prompt[None] = Prompt(AGENT_TYPE)
+
+#: Open questions of one member to others at a time.
+MAX_OPEN_REQUESTS = 3
+MAX_WORDS_CHARS = 1000
+
+_WHAT = {
+    "community_request": "a question of another member",
+    "community_response": "an answer to their question",
+    "expert_impact_notification": "what came of an answer they gave",
+}
+
+
+class Desk:
+    """What the concierge may do for one member in one turn."""
+
+    def __init__(self, turn: Turn, work: UnitOfWork) -> None:
+        self._turn = turn
+        self._work = work
+        self._items = [item for item in turn.items if item.item_type in _WHAT]
+        self._own = OwnWords(context.own_texts(turn))
+        self._done: set[UUID] = set()
+        self._open = len(turn.requests)
+        self.columns: JSON = {}
+        #: The member does not want to be written to first for a while.
+        self.not_now = False
+        #: Priorities that the answer brings up.
+        self.shows: list[UUID] = []
+
+    def card(self) -> JSON:
+        """What the model is told of the member."""
+        member = self._turn.member
+        known = {
+            "first_name": member.first_name,
+            "last_name": member.last_name,
+            "company": member.company,
+            "title": member.title,
+            "expertise": member.expertise,
+        }
+        card: JSON = {
+            "known": {key: value for key, value in known.items() if value},
+            "local_time": context.local_time(self._turn),
+        }
+        if self._items:
+            card["items"] = [_described(n, item) for n, item in enumerate(self._items, start=1)]
+        if self._turn.requests:
+            card["requests"] = [
+                {
+                    "request": n,
+                    "about": request.request_summary,
+                    "question": request.question,
+                    "answers": request.responses_count or 0,
+                }
+                for n, request in enumerate(self._turn.requests, start=1)
+            ]
+        if (mention := self._to_mention()) is not None:
+            card["may_mention"] = self._items.index(mention) + 1
+        return card
+
+    def present(self, priority_ids: list[UUID]) -> list[int]:
+        """The places of those items that are to be brought up now, and remember that they are."""
+        found = [i for i in self._items if i.id in priority_ids and i.status == "active"]
+        self.shows = [item.id for item in found]
+        return [self._items.index(item) + 1 for item in found]
+
+    def item(self, place: int) -> Item:
+        """The item at a place of the card.
+
+        Raises:
+            ToolError: there is none, or it was acted on in this turn.
+        """
+        if not 1 <= place <= len(self._items):
+            raise ToolError("There is no such item.")
+        item = self._items[place - 1]
+        if item.id in self._done:
+            raise ToolError("That item has been dealt with already.")
+        return item
+
+    def ask(self, wanted: "AskCommunity") -> JSON:
+        """Emit the wish to ask other members."""
+        if self._open >= MAX_OPEN_REQUESTS:
+            raise ToolError("Three questions of theirs are open; one must be cancelled first.")
+        self._refuse_identity(wanted.question, wanted.situation or "", wanted.about)
+        self._open += 1
+        self._work.emit(
+            "community.request_needed",
+            RequestNeeded(
+                question=wanted.question,
+                category=wanted.category,
+                expertise_needed=wanted.expertise,
+                requester_context=wanted.situation,
+                desired_outcome=wanted.outcome,
+                urgency=wanted.urgency,
+                request_summary=wanted.about,
+                requesting_agent_type=AGENT_TYPE,
+            ),
+            aggregate_id=self._turn.member.id,
+        )
+        return {"asked": True, "known_so_far": "not yet who can answer, nor whether anybody can"}
+
+    def record_answer(self, place: int, summary: str) -> JSON:
+        """Record what the member answers to another member's question."""
+        item = self.item(place)
+        request = item.request
+        if item.item_type != "community_request" or request is None:
+            raise ToolError("That item is no question.")
+        if item.has_answered:
+            raise ToolError("They have answered that already; one answer counts.")
+        verbatim = "\n".join(text.content for text in self._turn.texts).strip()
+        if not verbatim:
+            raise ToolError("There is no answer in the new texts.")
+        self._refuse_identity(summary)
+        if unknown := names.unknown(summary, given=f"{verbatim}\n{request.question}"):
+            raise ToolError(f"Not in their words: {', '.join(unknown[:5])}.")
+        self._done.add(item.id)
+        member_id = self._turn.member.id
+        response_id = derived_id(request.id, str(member_id))
+        self._work.insert(
+            "community_responses",
+            {
+                "request_id": request.id,
+                "user_id": member_id,
+                "response_text": summary,
+                "verbatim_answer": verbatim[: 10 * MAX_WORDS_CHARS],
+                "status": "provided",
+                "created_at": self._turn.now,
+            },
+            id=response_id,
+        )
+        open_ = request.status != "closed"
+        if open_:
+            self._work.update(
+                "community_requests",
+                request.id,
+                {"status": "responses_received"},
+                expect={"status": request.status},
+            )
+            self._work.add("community_requests", request.id, responses_count=1)
+        self._end(item, "actioned")
+        self._work.emit(
+            "community.response_received",
+            ResponseReceived(response_id=response_id, request_id=request.id),
+            aggregate_id=member_id,
+        )
+        return {"recorded": True, "the_question_is": "open" if open_ else "closed, nothing is paid"}
+
+    def report_outcome(self, place: int) -> JSON:
+        """Pass on, in the member's words, what came of an answer they got."""
+        item = self.item(place)
+        if item.item_type != "community_response" or item.response is None:
+            raise ToolError("That item is no answer to a question of theirs.")
+        impact = " ".join(text.content for text in self._turn.texts).strip()[:MAX_WORDS_CHARS]
+        self._done.add(item.id)
+        self._end(item, "actioned")
+        self._work.emit(
+            "community.outcome_reported",
+            OutcomeReported(
+                response_id=item.response.id,
+                # Words that say who wrote them are not passed on.
+                impact="" if self._identifies(impact) else impact,
+            ),
+            aggregate_id=self._turn.member.id,
+        )
+        return {"passed_on": True}
+
+    def decline(self, place: int) -> JSON:
+        """Take an item off the list."""
+        item = self.item(place)
+        self._done.add(item.id)
+        self._end(item, "expired")
+        return {"dropped": True}
+
+    def mention(self, place: int) -> JSON:
+        """Remember that the answer brings an item up."""
+        item = self.item(place)
+        if item is not self._to_mention():
+            raise ToolError("That item is not to be brought up now.")
+        self.shows = [item.id]
+        return {"noted": True}
+
+    def cancel(self, place: int) -> JSON:
+        """Close a question of the member's own."""
+        request = self._own_request(place)
+        self._done.add(request.id)
+        self._open -= 1
+        self._work.update(
+            "community_requests",
+            request.id,
+            {
+                "status": "closed",
+                "closed_loop_at": self._turn.now,
+                "closed_loop_message": "Cancelled by the member who asked.",
+            },
+            expect={"status": request.status, "responses_count": request.responses_count},
+        )
+        return {"cancelled": True}
+
+    def set_expertise(self, areas: list[str]) -> JSON:
+        """Add what the member says they know well."""
+        try:
+            known = onboarding.expertise(areas, self._turn.member.expertise or (), self._own)
+        except NotTakenError as error:
+            raise ToolError(str(error)) from None
+        self.columns["expertise"] = list(known)
+        return {"expertise": list(known)}
+
+    def set_quiet_hours(self, start: time, end: time) -> JSON:
+        """Set when the member is not to be written to first."""
+        self.columns |= {"quiet_hours_start": start.isoformat(), "quiet_hours_end": end.isoformat()}
+        return {"quiet_from": start.isoformat("minutes"), "until": end.isoformat("minutes")}
+
+    def _to_mention(self) -> Item | None:
+        now = self._turn.now
+        return next(
+            (
+                item
+                for item in self._items
+                if item.status == "active"
+                and priorities.may_be_mentioned(item.value_score, item.shown_at, now)
+            ),
+            None,
+        )
+
+    def _own_request(self, place: int) -> OwnRequest:
+        if not 1 <= place <= len(self._turn.requests):
+            raise ToolError("There is no such request.")
+        request = self._turn.requests[place - 1]
+        if request.id in self._done:
+            raise ToolError("That request has been cancelled already.")
+        return request
+
+    def _end(self, item: Item, status: Literal["actioned", "expired"]) -> None:
+        if item.status != status:
+            self._work.update(
+                "user_priorities", item.id, {"status": status}, expect={"status": item.status}
+            )
+
+    def _refuse_identity(self, *words: str) -> None:
+        if any(self._identifies(said) for said in words):
+            raise ToolError("Leave out who they are: no name, company or address of theirs.")
+
+    def _identifies(self, words: str) -> bool:
+        member = self._turn.member
+        whole = OwnWords([words])
+        marks = (member.first_name, member.last_name, member.company, member.email)
+        return any(mark and whole.contain(mark) for mark in marks)
+
+
+def _described(place: int, item: Item) -> JSON:
+    """An item as the model reads it; nobody is named in it."""
+    request, response = item.request, item.response
+    described: JSON = {"item": place, "what": _WHAT[item.item_type], "brought_up": item.shown > 0}
+    if request is not None:
+        described["question"] = request.question
+        if item.item_type == "community_request":
+            described["situation"] = request.requester_context
+            described["open"] = request.status != "closed"
+            described["answered_by_them"] = item.has_answered
+    if response is not None and item.item_type == "community_response":
+        described["answer"] = response.response_text
+    if response is not None and item.item_type == "expert_impact_notification":
+        described["their_answer"] = response.response_text
+        described["outcome"] = priorities.impact_text(response.impact_description)
+    return {key: value for key, value in described.items() if value is not None}
+
+
+Place = Annotated[int, Field(ge=1, description="Its number in the card.")]
+
+
+class AskCommunity(Tool[Desk]):
+    """Ask other members who may know. Only when the member wants to know something that others
+    could answer from experience, and it is clear what; otherwise ask them one question first.
+    Nothing in it may say who asks."""
+
+    tool_name: ClassVar[str] = "ask_community"
+
+    question: str = Field(
+        min_length=10, max_length=500, description="As it will be put to the others."
+    )
+    about: str = Field(min_length=3, max_length=100, description="Three to five words.")
+    category: str | None = Field(default=None, max_length=60)
+    expertise: list[Annotated[str, Field(min_length=2, max_length=60)]] = Field(
+        min_length=1, max_length=5, description="What somebody must know well to answer."
+    )
+    situation: str | None = Field(
+        default=None, max_length=500, description="Why they ask, without saying who they are."
+    )
+    outcome: DesiredOutcome = "quick_thoughts"
+    urgency: Urgency = "medium"
+
+    def effect(self, desk: Desk) -> JSON:
+        """Ask."""
+        return desk.ask(self)
+
+
+class RecordAnswer(Tool[Desk]):
+    """Record the member's answer to another member's question. Use it when the new texts answer
+    exactly one of the items that are questions; if it is not clear which, ask. Their own words are
+    kept beside the summary."""
+
+    tool_name: ClassVar[str] = "record_answer"
+
+    item: Place
+    summary: str = Field(
+        min_length=3, max_length=600, description="The answer in a few sentences, nothing added."
+    )
+
+    def effect(self, desk: Desk) -> JSON:
+        """Record it."""
+        return desk.record_answer(self.item, self.summary)
+
+
+class ReportOutcome(Tool[Desk]):
+    """The member says what came of an answer they got, or whether it helped."""
+
+    tool_name: ClassVar[str] = "report_outcome"
+
+    item: Place
+
+    def effect(self, desk: Desk) -> JSON:
+        """Pass it on."""
+        return desk.report_outcome(self.item)
+
+
+class Decline(Tool[Desk]):
+    """The member does not want to deal with an item: it is not brought up again."""
+
+    tool_name: ClassVar[str] = "decline_item"
+
+    item: Place
+
+    def effect(self, desk: Desk) -> JSON:
+        """Drop it."""
+        return desk.decline(self.item)
+
+
+class Mention(Tool[Desk]):
+    """Your answer brings up the item that `may_mention` names."""
+
+    tool_name: ClassVar[str] = "mention_item"
+
+    item: Place
+
+    def effect(self, desk: Desk) -> JSON:
+        """Note it."""
+        return desk.mention(self.item)
+
+
+class CancelRequest(Tool[Desk]):
+    """The member does not want to know any more what one of their `requests` asks."""
+
+    tool_name: ClassVar[str] = "cancel_request"
+
+    request: Place
+
+    def effect(self, desk: Desk) -> JSON:
+        """Cancel it."""
+        return desk.cancel(self.request)
+
+
+class SetExpertise(Tool[Desk]):
+    """Add areas that the member says they know well, in their words."""
+
+    tool_name: ClassVar[str] = "set_expertise"
+
+    areas: list[str] = Field(min_length=1, max_length=10)
+
+    def effect(self, desk: Desk) -> JSON:
+        """Add them."""
+        return desk.set_expertise(self.areas)
+
+
+class SetQuietHours(Tool[Desk]):
+    """The member says when not to be written to first, in their local time. The same time twice
+    means never."""
+
+    tool_name: ClassVar[str] = "set_quiet_hours"
+
+    start: time = Field(description="HH:MM")
+    end: time = Field(description="HH:MM")
+
+    def effect(self, desk: Desk) -> JSON:
+        """Set them."""
+        return desk.set_quiet_hours(self.start, self.end)
+
+
+class NotNow(Tool[Desk]):
+    """The member says that they have no time for us at present: we do not write first for a month
+    when they are silent."""
+
+    tool_name: ClassVar[str] = "not_now"
+
+    def effect(self, desk: Desk) -> JSON:
+        """Remember it."""
+        desk.not_now = True
+        return {"noted": True}
+
+
+PROMPT = Prompt(
+    AGENT_TYPE,
+    Toolbox(
+        AskCommunity,
+        RecordAnswer,
+        ReportOutcome,
+        Decline,
+        Mention,
+        CancelRequest,
+        SetExpertise,
+        SetQuietHours,
+        NotNow,
+    ),
+)
+
+#: The same agent where it only speaks: no tool can be used. Its own cached prefix.
+SPEAKING: Prompt[None] = Prompt(AGENT_TYPE)
 
 
 def decide(turn: Turn, complete: Complete, deadline: float) -> UnitOfWork:
@@ -21,26 +457,55 @@ def decide(turn: Turn, complete: Complete, deadline: float) -> UnitOfWork:
     """
     with deciding(turn, AGENT_TYPE) as work:
         instance_id = instance_of(turn, work, PROMPT)
-        exchange = Exchange(PROMPT, turn, work, None, complete, deadline, instance_id)
-        texts = exchange.answer(_card(turn), lambda: [_safe(turn)])
-        update_member(work, turn.member, {"poc_agent_id": str(instance_id)})
-        reply(work, turn, texts)
+        desk = Desk(turn, work)
+        exchange = Exchange(PROMPT, turn, work, desk, complete, deadline, instance_id)
+        texts = exchange.answer(desk.card(), lambda: [_safe(turn)])
+        update_member(work, turn.member, desk.columns | {"poc_agent_id": str(instance_id)})
+        reply(work, turn, texts, items=desk.shows)
+        schedule_review(work, turn.member.id, turn.now)
+        silence.put_off(work, turn, not_now=desk.not_now)
     return work
 
 
-def _card(turn: Turn) -> JSON:
-    member = turn.member
-    known = {
-        "first_name": member.first_name,
-        "last_name": member.last_name,
-        "company": member.company,
-        "title": member.title,
-        "expertise": member.expertise,
-    }
-    return {
-        "known": {key: value for key, value in known.items() if value},
-        "local_time": context.local_time(turn),
-    }
+def present(
+    turn: Turn, priority_ids: list[UUID], complete: Complete, deadline: float
+) -> UnitOfWork:
+    """Bring items of the member's list up, in words of the model or in plain ones.
+
+    Raises:
+        DecisionFailed: no answer; its cause is ModelUnavailable, ModelRejected or an error of ours.
+    """
+    with deciding(turn, AGENT_TYPE, source_type="task") as work:
+        desk = Desk(turn, work)
+        places = desk.present(priority_ids)
+        if not places:
+            return work
+        shown = [item for item in turn.items if item.id in desk.shows]
+        card = desk.card() | {"bring_up": places}
+        card.pop("may_mention", None)
+        instance_id = turn.agent_instance.id if turn.agent_instance else None
+        exchange = Exchange(SPEAKING, turn, work, None, complete, deadline, instance_id)
+        texts = exchange.answer(card, lambda: [plain_words(item) for item in shown[:1]])
+        work.say(
+            turn.member.id,
+            texts[:1],
+            kind="proactive",
+            conversation_id=turn.conversation.id if turn.conversation else None,
+            topic=f"priority:{shown[0].id}",
+            items=desk.shows,
+        )
+    return work
+
+
+def plain_words(item: Item) -> str:
+    """What is said of an item when the model's words are not fit to be sent."""
+    request, response = item.request, item.response
+    if item.item_type == "community_response" and response is not None:
+        return f"There is an answer to your question: {response.response_text} Did that help?"
+    if item.item_type == "expert_impact_notification" and response is not None:
+        return priorities.impact_text(response.impact_description)
+    question = request.question if request is not None else ""
+    return f"A member asks: {question} Is that something you know about?"
 
 
 def _safe(turn: Turn) -> str:

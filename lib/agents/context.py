@@ -54,7 +54,7 @@ def own_texts(turn: Turn) -> list[str]:
 
 def only_media(turn: Turn) -> bool:
     """Whether the new texts are pictures or files without a word."""
-    return all(text.media and not text.content.strip() for text in turn.texts)
+    return bool(turn.texts) and all(text.media and not text.content.strip() for text in turn.texts)
 
 
 def local_time(turn: Turn) -> str:

@@ -1,7 +1,8 @@
 """What every agent's turn has in common: its unit of work, its instance, what failing leaves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Literal
 from uuid import UUID
 
 from lib.agents import context
@@ -15,14 +16,16 @@ from lib.engine.work import DecisionFailed, UnitOfWork
 
 
 @contextmanager
-def deciding(turn: Turn, agent_type: str) -> Iterator[UnitOfWork]:
+def deciding(
+    turn: Turn, agent_type: str, source_type: Literal["event", "task"] = "event"
+) -> Iterator[UnitOfWork]:
     """A unit of work to fill. Whatever goes wrong meanwhile, the model calls made are not lost.
 
     Raises:
         DecisionFailed: with the work so far; its cause is the error.
     """
-    work = UnitOfWork(turn.source, created_by=agent_type)
-    work.meanwhile = _noticed(turn, [messaging.OUTAGE_TEXT])[0]
+    work = UnitOfWork(turn.source, created_by=agent_type, source_type=source_type)
+    work.meanwhile = _noticed(turn, [messaging.OUTAGE_TEXT])[0] if turn.texts else None
     try:
         yield work
     except Exception as error:
@@ -70,14 +73,18 @@ def update_member(work: UnitOfWork, member: Member, values: JSON) -> None:
         work.update("users", member.id, changed, expect={c: read[c] for c in sorted(expected)})
 
 
-def reply(work: UnitOfWork, turn: Turn, texts: list[str]) -> None:
-    """Queue the answer, due at once. The first contact's first text carries the notice."""
+def reply(work: UnitOfWork, turn: Turn, texts: list[str], items: Sequence[UUID] = ()) -> None:
+    """Queue the answer, due at once; `items` are the priorities it brings up.
+
+    The first contact's first text carries the notice.
+    """
     work.say(
         turn.member.id,
         _noticed(turn, texts),
         kind="reply",
         conversation_id=turn.conversation.id,
         priority="high",
+        items=items,
     )
 
 

@@ -2,11 +2,19 @@
 
 from collections.abc import Callable
 
-from lib.agents import agent_of_humans, bouncer, concierge, frame, summary
+from lib.agents import (
+    account_manager,
+    agent_of_humans,
+    bouncer,
+    concierge,
+    frame,
+    re_engagement,
+    summary,
+)
 from lib.agents.routing import agent_for
-from lib.core.model import Complete
+from lib.core.model import JSON, Complete
 from lib.domain import messaging
-from lib.engine.registry import SendRequested
+from lib.engine.registry import PrioritiesToShow, SendRequested, SilenceCheck
 from lib.engine.step import Claim, Decide, Malformed
 from lib.engine.turn import Member, Turn
 from lib.engine.work import UnitOfWork
@@ -26,7 +34,11 @@ def event_handlers(
         "user.message.received": lambda claim, deadline: decide_turn(
             claim, complete, deadline, answer_help=answer_help, is_spent=is_spent
         ),
+        "community.request_needed": lambda claim, _: agent_of_humans.route(claim),
+        "community.response_received": lambda claim, _: agent_of_humans.received(claim),
+        "community.outcome_reported": lambda claim, _: agent_of_humans.outcome(claim),
         "community.closure_due": lambda claim, _: agent_of_humans.close(claim),
+        "priority.update": lambda claim, _: account_manager.deliver(claim),
         "message.send.requested": lambda claim, _: queue_text(claim),
     }
 
@@ -37,6 +49,12 @@ def task_handlers(complete: Complete) -> dict[str, Decide]:
         "create_conversation_summary": lambda claim, deadline: summary.summarise(
             claim, complete, deadline
         ),
+        "community_request_available": lambda claim, _: account_manager.offer_request(claim),
+        "community_response_available": lambda claim, _: account_manager.offer_response(claim),
+        "notify_expert_of_impact": lambda claim, _: account_manager.offer_impact(claim),
+        "account_manager_review": lambda claim, _: account_manager.review(claim),
+        "notify_user_of_priorities": lambda claim, deadline: present(claim, complete, deadline),
+        "re_engagement_check": lambda claim, deadline: look_after(claim, complete, deadline),
         "process_community_response": lambda claim, deadline: agent_of_humans.score(
             claim, complete, deadline
         ),
@@ -62,6 +80,47 @@ def queue_text(claim: Claim) -> UnitOfWork:
     return work
 
 
+def present(claim: Claim, complete: Complete, deadline: float) -> UnitOfWork:
+    """Bring up what is due on a member's list.
+
+    Raises:
+        DecisionFailed: the agent could not decide.
+    """
+    wanted = PrioritiesToShow.model_validate(claim.payload)
+    turn = _silent_turn(claim)
+    if turn is None or not turn.member.verified:
+        return UnitOfWork(claim.source, created_by=concierge.AGENT_TYPE, source_type="task")
+    return concierge.present(turn, wanted.priority_ids, complete, deadline)
+
+
+def look_after(claim: Claim, complete: Complete, deadline: float) -> UnitOfWork:
+    """Write first to a member who has been silent, or not.
+
+    Raises:
+        DecisionFailed: the agent could not decide.
+    """
+    payload = SilenceCheck.model_validate(claim.payload)
+    turn = _silent_turn(claim)
+    if turn is None:
+        return UnitOfWork(claim.source, created_by=concierge.AGENT_TYPE, source_type="task")
+    unanswered = (claim.context or {}).get("unanswered", 0)
+    return re_engagement.check(turn, payload, unanswered, complete, deadline)
+
+
+def _silent_turn(claim: Claim) -> Turn | None:
+    """What is known of a member who wrote nothing; None when they have left."""
+    context = claim.context or {}
+    if not context.get("member") or not context.get("conversation"):
+        return None
+    return _turn(claim, context, agent_for(Member.model_validate(context["member"])))
+
+
+def _turn(claim: Claim, context: JSON, agent: str) -> Turn:
+    instances = [a for a in context["agent_instances"] if a["agent_type"] == agent]
+    own: JSON = {"source": claim.source, "agent_instance": instances[0] if instances else None}
+    return Turn.model_validate(context | own)
+
+
 def decide_turn(
     claim: Claim,
     complete: Complete,
@@ -80,17 +139,9 @@ def decide_turn(
     if not context.get("texts"):
         raise Malformed("the event names no text of its member")
     agent = agent_for(Member.model_validate(context["member"]))
-    instances = [a for a in context["agent_instances"] if a["agent_type"] == agent]
     helps = [t for t in context["texts"] if messaging.keyword(t["content"]) == "help"]
     others = [t for t in context["texts"] if t not in helps]
-    turn = Turn.model_validate(
-        context
-        | {
-            "source": claim.source,
-            "agent_instance": instances[0] if instances else None,
-            "texts": others or helps,
-        }
-    )
+    turn = _turn(claim, context | {"texts": others or helps}, agent)
     if not others:
         work = UnitOfWork(claim.source, created_by=agent)
     elif turn.turns_today >= messaging.MAX_TURNS_A_DAY or is_spent():

@@ -4,11 +4,12 @@ Built by sql/functions/event_context.sql and task_context.sql; tests hold them a
 """
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from pydantic import Field
 
-from lib.engine.turn import Conversation, Document, Message
+from lib.engine.turn import Conversation, Document, Item, Message
 
 
 class Answer(Document):
@@ -66,12 +67,72 @@ class Request(Document):
     closed_loop_at: datetime | None = None
 
 
+class Requester(Document):
+    """Who waits for the answers to a request, by a request of their own that is attached to it."""
+
+    request_id: UUID
+    user_id: UUID
+
+
+class Routing(Document):
+    """community.request_needed: whom it is for, and the open request that asks the same."""
+
+    now: datetime
+    requester: UUID | None = None
+    experts: list[UUID] = Field(default_factory=list)
+    attached_to: UUID | None = None
+
+
+class ShelfMember(Document):
+    """The member whose list of priorities is decided about."""
+
+    id: UUID
+    phone_number: str = Field(repr=False)
+    timezone: str | None = None
+    expertise: list[str] | None = None
+    response_pattern: Any = None
+    verified: bool | None = False
+    poc_agent_type: str | None = None
+
+
+class ShelfRequest(Request):
+    """The request that a task names."""
+
+    requesting_user_id: UUID | None = None
+    expertise_needed: list[str] | None = None
+    expires_at: datetime | None = None
+    request_summary: str | None = Field(default=None, repr=False)
+
+
+class ShelfResponse(Response):
+    """The answer that a task names."""
+
+    request_id: UUID
+    impact_description: str | None = Field(default=None, repr=False)
+
+
+class Shelf(Document):
+    """A member's list of priorities (sql/functions/shelf_context.sql). `hours` counts the inbound
+    texts of 90 days by hour of the member's day."""
+
+    now: datetime
+    member: ShelfMember | None = None
+    items: list[Item] = Field(default_factory=list)
+    last_inbound_at: datetime | None = None
+    request: ShelfRequest | None = None
+    response: ShelfResponse | None = None
+    answers_given: int = 0
+    useful_answers: int = 0
+    hours: dict[int, int] | None = None
+
+
 class Scoring(Document):
-    """process_community_response."""
+    """process_community_response. `requesters` wait for the answer."""
 
     now: datetime
     response: Response | None = None
     request: Request | None = None
+    requesters: list[Requester] = Field(default_factory=list)
 
 
 class SummaryMessage(Message):

@@ -11,6 +11,10 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+DesiredOutcome = Literal["backchannel", "introduction", "quick_thoughts", "ongoing_advice"]
+Reason = Literal["onboarding", "silence", "not now"]
+Urgency = Literal["low", "medium", "high"]
+
 
 class Payload(BaseModel):
     """The payload of one type. Unknown keys are refused: they are a typing mistake."""
@@ -58,6 +62,56 @@ class OnboardingCompleted(Payload):
     """user.onboarding_completed: has no payload."""
 
 
+class RequestNeeded(Payload):
+    """community.request_needed: what an agent wants to know from members who know."""
+
+    question: str
+    category: str | None = None
+    expertise_needed: list[str]
+    requester_context: str | None = None
+    desired_outcome: DesiredOutcome | None = None
+    urgency: Urgency = "medium"
+    request_summary: str
+    requesting_agent_type: str
+    context_id: UUID | None = None
+    context_type: str | None = None
+
+
+class RequestRouted(Payload):
+    """community.request_routed"""
+
+    request_id: UUID
+    expert_user_ids: list[UUID]
+
+
+class RequestAttached(Payload):
+    """community.request_attached"""
+
+    request_id: UUID
+    attached_to: UUID
+
+
+class ResponseReceived(Payload):
+    """community.response_received"""
+
+    response_id: UUID
+    request_id: UUID
+
+
+class OutcomeReported(Payload):
+    """community.outcome_reported: `impact` in the requester's own words."""
+
+    response_id: UUID
+    impact: str
+
+
+class PriorityUpdate(Payload):
+    """priority.update"""
+
+    priority_id: UUID
+    value_score: float
+
+
 class ClosureDue(Payload):
     """community.closure_due: the time the schedule was due (UTC), which makes the event unique."""
 
@@ -96,6 +150,43 @@ class SummaryWanted(Payload):
     """create_conversation_summary"""
 
     conversation_id: UUID
+
+
+class RequestAvailable(Payload):
+    """community_request_available"""
+
+    request_id: UUID
+
+
+class ResponseAvailable(Payload):
+    """community_response_available: `request_id` is the requester's own, maybe attached, one."""
+
+    response_id: UUID
+    request_id: UUID
+
+
+class ImpactNotice(Payload):
+    """notify_expert_of_impact; `reported` is false for the one that comes without an outcome."""
+
+    response_id: UUID
+    reported: bool
+
+
+class PrioritiesToShow(Payload):
+    """notify_user_of_priorities"""
+
+    priority_ids: list[UUID]
+
+
+class Review(Payload):
+    """account_manager_review: has no payload."""
+
+
+class SilenceCheck(Payload):
+    """re_engagement_check: which try it would be, counted from 1, and what it is made for."""
+
+    attempt: int
+    reason: Reason
 
 
 class AnswerToScore(Payload):
@@ -147,7 +238,16 @@ EVENT_TYPES: dict[str, EventType] = {
         ("functions/event_processor.py", "lib/agents/agent_of_humans.py"),
         scheduled=True,
     ),
-    # To be read by the account manager, once there is one.
+    "community.request_needed": EventType(RequestNeeded, ("lib/agents/concierge.py",)),
+    "community.request_routed": EventType(
+        RequestRouted, ("lib/agents/agent_of_humans.py",), audit_only=True
+    ),
+    "community.request_attached": EventType(
+        RequestAttached, ("lib/agents/agent_of_humans.py",), audit_only=True
+    ),
+    "community.response_received": EventType(ResponseReceived, ("lib/agents/concierge.py",)),
+    "community.outcome_reported": EventType(OutcomeReported, ("lib/agents/concierge.py",)),
+    "priority.update": EventType(PriorityUpdate, ("lib/agents/account_manager.py",)),
     "community.request_closed": EventType(
         RequestClosed, ("lib/agents/agent_of_humans.py",), audit_only=True
     ),
@@ -157,4 +257,10 @@ EVENT_TYPES: dict[str, EventType] = {
 TASK_TYPES: dict[str, TaskType] = {
     "create_conversation_summary": TaskType(SummaryWanted, ("lib/agents/summary.py",)),
     "process_community_response": TaskType(AnswerToScore, ("lib/agents/agent_of_humans.py",)),
+    "community_request_available": TaskType(RequestAvailable, ("lib/agents/agent_of_humans.py",)),
+    "community_response_available": TaskType(ResponseAvailable, ("lib/agents/agent_of_humans.py",)),
+    "notify_expert_of_impact": TaskType(ImpactNotice, ("lib/agents/agent_of_humans.py",)),
+    "notify_user_of_priorities": TaskType(PrioritiesToShow, ("lib/agents/account_manager.py",)),
+    "account_manager_review": TaskType(Review, ("lib/agents/account_manager.py",)),
+    "re_engagement_check": TaskType(SilenceCheck, ("lib/agents/silence.py",)),
 }

@@ -4,7 +4,7 @@ Built by sql/functions/claim_event.sql; a test holds the two against each other.
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -35,6 +35,8 @@ class Member(Document):
     poc_agent_id: str | None = None
     poc_agent_type: str | None = None
     timezone: str | None = None
+    quiet_hours_start: str | None = None
+    quiet_hours_end: str | None = None
     referred_by: UUID | None = None
     name_dropped: str | None = None
 
@@ -91,13 +93,81 @@ class Referrer(Document):
     full_name: str
 
 
+class AskedRequest(Document):
+    """The `community_requests` row that an item is about."""
+
+    id: UUID
+    question: str = Field(repr=False)
+    requester_context: str | None = Field(default=None, repr=False)
+    desired_outcome: str | None = None
+    request_summary: str | None = Field(default=None, repr=False)
+    status: str | None = None
+    responses_count: int | None = 0
+    requesting_user_id: UUID | None = None
+
+
+class GivenResponse(Document):
+    """The `community_responses` row that an item is about."""
+
+    id: UUID
+    user_id: UUID
+    response_text: str = Field(repr=False)
+    impact_description: str | None = Field(default=None, repr=False)
+    status: str | None = None
+    usefulness_score: int | None = None
+
+
+class Item(Document):
+    """A `user_priorities` row of the member and what it is about (sql/functions/member_items.sql).
+
+    `shown` counts the texts that brought it up, `shown_at` is the last one's; `answered`: the
+    member wrote within 72 hours after it; `has_answered`: the request has their answer.
+    """
+
+    id: UUID
+    item_type: str
+    item_id: UUID
+    value_score: float | None = None
+    priority_rank: int | None = None
+    status: str | None = None
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    shown: int = 0
+    shown_at: datetime | None = None
+    answered: bool = False
+    has_answered: bool = False
+    request: AskedRequest | None = None
+    response: GivenResponse | None = None
+
+
+class OwnRequest(Document):
+    """An open `community_requests` row that the member asked."""
+
+    id: UUID
+    question: str = Field(repr=False)
+    request_summary: str | None = Field(default=None, repr=False)
+    status: str | None = None
+    responses_count: int | None = 0
+
+
+class PendingTask(Document):
+    """A pending task of the member."""
+
+    id: UUID
+    scheduled_for: datetime
+    context_json: dict[str, Any] = {}
+
+
 class Turn(Document):
     """Everything known when a turn is decided. Times are UTC; `now` is the database's clock.
 
     `texts` are the new ones; `history` the 20 messages before them, oldest first.
     `steps_completed` are the values of `step` of the member's user.onboarding_step.completed
     events; `turns_today` counts the member's earlier turns of their local day that asked the model;
-    `first_contact` is true while nothing was ever sent to this number.
+    `items` are on the member's list of priorities, the best first, and `requests` their own open
+    questions to other members (both only of verified members); `re_engagement` is the task that
+    will look after them if they fall silent; `first_contact` is true while nothing was ever sent
+    to this number.
     """
 
     source: UUID
@@ -111,4 +181,7 @@ class Turn(Document):
     steps_completed: list[str] = []
     onboarding_completed: bool = False
     turns_today: int = 0
+    items: list[Item] = []
+    requests: list[OwnRequest] = []
+    re_engagement: PendingTask | None = None
     first_contact: bool = False

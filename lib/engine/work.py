@@ -136,16 +136,20 @@ class UnitOfWork:
         kind: Kind,
         conversation_id: UUID | None = None,
         topic: str | None = None,
+        items: Sequence[UUID] = (),
         priority: Priority = "medium",
         scheduled_for: datetime | None = None,
         id: UUID | None = None,
     ) -> list[UUID]:
         """Queue one text, or several as one sequence. Without `scheduled_for`: due at the commit.
 
+        `items` are the priorities (user_priorities.id) that the texts bring up.
         With an `id` of its own (one text only), queueing it again changes nothing. Returns the ids
         of the queue rows, which become the ids of the messages.
         """
         data: JSON = {"kind": kind} | ({"topic": topic} if topic else {})
+        if items:
+            data["items"] = [str(item) for item in items]
         sequence = self.next_id() if len(texts) > 1 else None
         return [
             self.insert(

@@ -81,6 +81,13 @@ begin
             and coalesce(q.sequence_id, q.id) <> coalesce(v_text.sequence_id, v_text.id)
             and (q.created_at, q.id) > (v_text.created_at, v_text.id);
     end if;
+    -- Leaving is what makes it a showing (behaviour.md, "Priority scores").
+    update user_priorities
+    set status = 'presented', presented_at = p_now
+    where
+        user_id = v_text.user_id
+        and status is not distinct from 'active'
+        and as_object(v_text.message_data) -> 'items' ? id::text;
     update conversations
     set
         messages_since_summary = coalesce(messages_since_summary, 0) + 1,

@@ -11,6 +11,12 @@ stable
 set search_path = public, pg_temp
 as $$
 begin
-    return case p_event.event_type when 'community.closure_due' then closure_context(p_now) end;
+    return case p_event.event_type
+        when 'community.closure_due' then closure_context(p_now)
+        when 'community.request_needed' then routing_context(p_event, p_now)
+        when 'community.response_received' then shelf_context(p_event.aggregate_id, p_event.payload, p_now)
+        when 'community.outcome_reported' then shelf_context(p_event.aggregate_id, p_event.payload, p_now)
+        when 'priority.update' then shelf_context(p_event.aggregate_id, p_event.payload, p_now)
+    end;
 end;
 $$;

@@ -2,7 +2,9 @@
 --
 -- create_conversation_summary: {conversation, messages: up to 200 after the last summary and before any
 -- text in flight, oldest first}.
--- process_community_response: {response, request}.
+-- process_community_response: {response, request, requesters}.
+-- What the account manager does: shelf_context; what an agent writes first: turn_context without texts,
+-- and for re_engagement_check {unanswered: such texts of 90 days without a text from the member in 72 h}.
 --
 -- arguments    p_task, a claimed task; p_now
 -- result       the document, or null for a type that needs none. Whatever is wrong with the row's ids
@@ -71,8 +73,37 @@ begin
                 ),
                 'request', (
                     select to_jsonb(q) from community_requests as q where q.id = as_uuid(v_payload ->> 'request_id')
+                ),
+                'requesters', requesters_of(as_uuid(v_payload ->> 'request_id'))
+            );
+        when 'notify_user_of_priorities' then
+            return turn_context(p_task.user_id, '{}', p_now);
+        when 're_engagement_check' then
+            return turn_context(p_task.user_id, '{}', p_now) || jsonb_build_object(
+                'unanswered', (
+                    select count(*)
+                    from message_queue as q
+                    where
+                        q.user_id = p_task.user_id
+                        and q.status = 'sent'
+                        and q.sent_at > p_now - interval '90 days'
+                        and as_object(q.message_data) ->> 'topic' = 're_engagement'
+                        and not exists (
+                            select 1
+                            from messages as m
+                            where
+                                m.user_id = p_task.user_id
+                                and m.direction = 'inbound'
+                                and m.created_at > q.sent_at
+                                and m.created_at <= q.sent_at + interval '72 h'
+                        )
                 )
             );
+        when
+            'community_request_available', 'community_response_available', 'notify_expert_of_impact',
+            'account_manager_review'
+        then
+            return shelf_context(p_task.user_id, v_payload, p_now);
         else
             return null;
     end case;

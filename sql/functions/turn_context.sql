@@ -3,6 +3,7 @@
 -- arguments    p_user_id; p_event_ids, the claimed user.message.received events, oldest first; p_now
 -- result       {now, member, conversation, history (the 20 messages before, oldest first), texts,
 --               agent_instances, referrers, steps_completed, onboarding_completed, turns_today,
+--               items, requests (open ones of this member), re_engagement (the pending task),
 --               first_contact}
 --              referrers: verified members whose full name occurs word for word in the newest texts;
 --              looked up by index, one probe for each run of two to four words.
@@ -156,6 +157,30 @@ begin
                 )
                 and l.context_type = 'event'
                 and l.context_id <> p_event_ids[1]
+        ),
+        'items', case when v_onboarding then '[]' else member_items(p_user_id, p_now) end,
+        'requests', case when v_onboarding then '[]' else coalesce((
+            select jsonb_agg(to_jsonb(q) order by q.created_at, q.id)
+            from (
+                select r.id, r.question, r.request_summary, r.status, r.responses_count, r.created_at
+                from community_requests as r
+                where r.requesting_user_id = p_user_id and r.status in ('open', 'responses_received')
+                order by r.created_at desc, r.id
+                limit 10
+            ) as q
+        ), '[]') end,
+        're_engagement', (
+            select to_jsonb(t)
+            from (
+                select k.id, k.scheduled_for, k.context_json
+                from agent_tasks as k
+                where
+                    k.user_id = p_user_id
+                    and k.task_type = 're_engagement_check'
+                    and k.status is not distinct from 'pending'
+                order by k.scheduled_for desc, k.id
+                limit 1
+            ) as t
         ),
         'first_contact', not exists (
             select 1 from messages as m where m.user_id = p_user_id and m.direction = 'outbound'

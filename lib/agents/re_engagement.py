@@ -1,0 +1,87 @@
+"""Members who have fallen silent: whether to write first, and when again (behaviour.md, "Numbers").
+
+Every turn puts the member's next check off (lib/agents/silence.py): one that is due means that
+they were silent.
+"""
+
+from lib.agents import bouncer, concierge
+from lib.agents.frame import deciding
+from lib.agents.loop import Exchange, Prompt
+from lib.agents.silence import NUDGE_AFTER, WRITE_AFTER, schedule
+from lib.core.model import Complete
+from lib.engine.registry import SilenceCheck
+from lib.engine.turn import Turn
+from lib.engine.work import UnitOfWork
+
+TOPIC = "re_engagement"
+
+NUDGES = 2
+#: Unanswered ones in 90 days after which we stop.
+UNANSWERED = 3
+#: What the agent answers when it is better not to write.
+SILENCE = "(silence)"
+
+_BOUNCER: Prompt[None] = Prompt(bouncer.AGENT_TYPE)
+
+
+def check(
+    turn: Turn, payload: SilenceCheck, unanswered: int, complete: Complete, deadline: float
+) -> UnitOfWork:
+    """Write to a member who has been silent, or keep silent, too.
+
+    Raises:
+        DecisionFailed: no answer; its cause is ModelUnavailable, ModelRejected or an error of ours.
+    """
+    if turn.member.verified:
+        return _member(turn, payload, unanswered, complete, deadline)
+    return _newcomer(turn, payload, complete, deadline)
+
+
+def _newcomer(turn: Turn, payload: SilenceCheck, complete: Complete, deadline: float) -> UnitOfWork:
+    with deciding(turn, bouncer.AGENT_TYPE, source_type="task") as work:
+        if turn.onboarding_completed or payload.attempt > NUDGES:
+            return work
+        desk = bouncer.Desk(turn)
+        card = desk.card() | {"silent": payload.attempt}
+        exchange = Exchange(_BOUNCER, turn, work, None, complete, deadline, None)
+        texts = exchange.answer(card, lambda: [desk.safe_text()])
+        _say(work, turn, texts)
+        if payload.attempt < NUDGES:
+            schedule(work, turn, _next(payload), NUDGE_AFTER)
+    return work
+
+
+def _member(
+    turn: Turn, payload: SilenceCheck, unanswered: int, complete: Complete, deadline: float
+) -> UnitOfWork:
+    with deciding(turn, concierge.AGENT_TYPE, source_type="task") as work:
+        if payload.reason == "onboarding":
+            # They have become a member since.
+            schedule(work, turn, SilenceCheck(attempt=1, reason="silence"), WRITE_AFTER)
+            return work
+        if unanswered >= UNANSWERED or payload.attempt > UNANSWERED:
+            return work
+        # What is on their list is brought up by the account manager.
+        card = concierge.Desk(turn.model_copy(update={"items": []}), work).card()
+        card["silent"] = payload.attempt
+        exchange = Exchange(concierge.SPEAKING, turn, work, None, complete, deadline, None)
+        texts = exchange.answer(card, lambda: [SILENCE])
+        if texts != [SILENCE]:
+            _say(work, turn, texts)
+        schedule(work, turn, _next(payload), WRITE_AFTER)
+    return work
+
+
+def _next(payload: SilenceCheck) -> SilenceCheck:
+    return SilenceCheck(attempt=payload.attempt + 1, reason=payload.reason)
+
+
+def _say(work: UnitOfWork, turn: Turn, texts: list[str]) -> None:
+    work.say(
+        turn.member.id,
+        texts[:1],
+        kind="proactive",
+        conversation_id=turn.conversation.id,
+        topic=TOPIC,
+        priority="low",
+    )
