@@ -7,7 +7,8 @@ Reads:   due rows of message_queue, through the gate of opt-out, budget, quiet h
          that the agent writes or judges afresh first (claim_renders.sql).
 Commits: what became of each text at Twilio (sql/functions/record_sends.sql), and what the agent
          judged (commit_render.sql).
-Answers: 200 with counts; 503 when the database is out of reach. Overlapping runs do no harm.
+Answers: 200 with counts; 503 when the database is out of reach. Overlapping runs do no harm, but
+         each is paced for itself.
 """
 
 import time
@@ -29,7 +30,8 @@ from lib.engine.spending import Spending
 log.setup()
 _log = log.get("message_orchestrator")
 _database = supabase.connect()
-_outbox = Outbox(_database, Sms(load(TwilioSettings)))
+_twilio = load(TwilioSettings)
+_outbox = Outbox(_database, Sms(_twilio))
 _spending = Spending(_database, load(ModelSettings).daily_spend_cap_usd)
 
 #: Seconds one run may take: it ends before the next minute's tick.
@@ -56,7 +58,9 @@ def message_orchestrator(_request: Request) -> Response:
     try:
         with ThreadPoolExecutor(1) as pool:
             judging = pool.submit(log.carried(_renderer.run), JUDGE_FOR_S)
-            claimed = _outbox.send_due(time.monotonic() + RUN_S)
+            claimed = _outbox.send_due(
+                time.monotonic() + RUN_S, _twilio.twilio_segments_per_second
+            )
         rendered = judging.result()
     except supabase.DatabaseError as error:
         trace.fail(error, outcome="cut short")

@@ -106,6 +106,8 @@ class Services:
         }
         if "twilio" in self.ports:
             env["TWILIO_API_URL"] = twilio["url"]
+            # The simulator takes what it is given.
+            env.setdefault("TWILIO_SEGMENTS_PER_SECOND", "1000")
         if "claude" in self.ports:
             env["ANTHROPIC_API_KEY"] = "simulated"
             env["ANTHROPIC_BASE_URL"] = self.description["claude"]["url"]

@@ -95,19 +95,20 @@ class Sms:
         if settings.twilio_api_url is not None:
             self._client.api.base_url = as_url(settings.twilio_api_url)
 
-    def send(self, message_id: str, to: str, body: str) -> SendResult:
+    def send(self, message_id: str, to: str, body: str, valid_s: int) -> SendResult:
         """Hand one text to Twilio. Never raises for what Twilio or the network does.
 
         `message_id` (`messages.id`) travels in the callback's URL, so that a receipt proves
-        acceptance even when this call's answer is lost.
+        acceptance even when this call's answer is lost. After `valid_s` seconds (1 to 36,000)
+        Twilio gives a text up that it has not handed over.
         """
         with trace.call("twilio send", message_id=message_id) as attributes:
-            result = self._send(message_id, to, body)
+            result = self._send(message_id, to, body, valid_s)
             attributes["outcome"] = type(result).__name__.lower()
             attributes["code"] = getattr(result, "code", None)
             return result
 
-    def _send(self, message_id: str, to: str, body: str) -> SendResult:
+    def _send(self, message_id: str, to: str, body: str, valid_s: int) -> SendResult:
         sender: dict[str, Any] = (
             {"messaging_service_sid": self._settings.twilio_messaging_service_sid}
             if self._settings.twilio_messaging_service_sid
@@ -118,6 +119,9 @@ class Sms:
                 to=to,
                 body=body,
                 status_callback=f"{self._settings.twilio_status_url}?m={message_id}",
+                validity_period=valid_s,
+                # The body is plain already; a listing must show the one that was sent.
+                smart_encoded=False,
                 **sender,
             )
         except TwilioRestException as error:

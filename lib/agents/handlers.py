@@ -65,14 +65,25 @@ def queue_text(claim: Claim) -> UnitOfWork:
     """Put what a background agent wants said into the queue; the orchestrator says when."""
     wanted = SendRequested.model_validate(claim.payload)
     work = UnitOfWork(claim.source, created_by="concierge")
+    data = wanted.message_data
+    if wanted.final_message is not None:
+        work.say(
+            wanted.user_id,
+            [wanted.final_message],
+            kind=data.kind,
+            topic=data.topic,
+            items=data.items,
+            priority=wanted.priority,
+            scheduled_for=wanted.scheduled_for,
+        )
+        return work
     work.insert(
         "message_queue",
         {
             "user_id": wanted.user_id,
             "agent_id": work.created_by,
-            "message_data": wanted.message_data.model_dump(mode="json", exclude_defaults=True)
-            | {"kind": wanted.message_data.kind},
-            "final_message": wanted.final_message,
+            "message_data": data.model_dump(mode="json", exclude_defaults=True)
+            | {"kind": data.kind},
             "priority": wanted.priority,
             **({"scheduled_for": wanted.scheduled_for} if wanted.scheduled_for else {}),
         },

@@ -1,8 +1,8 @@
-"""The models this system uses and what their tokens cost: one table, dated rows.
+"""What is paid for: the models' tokens and the texts' segments, in tables of dated rows.
 
-Published prices in US dollars per million tokens. A new price is a new row; old rows stay, so that
-what was spent on a day can be computed again. An unknown model is an error before anything is
-asked of it, never a cost of zero.
+Published prices in US dollars. A new price is a new row; old rows stay, so that what was spent on a
+day can be computed again. An unknown model is an error before anything is asked of it, never a cost
+of zero. A text's cost is an estimate: what Twilio and the carriers charge is known days later.
 """
 
 from dataclasses import dataclass
@@ -65,3 +65,34 @@ def price_of(model: str, day: date) -> Price:
         known = ", ".join(sorted({p.model for p in PRICES}))
         raise UnknownModelError(f"no price is known for the model {model!r}; known models: {known}")
     return next((p for p in reversed(rows) if p.valid_from <= day), rows[0])
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentPrice:
+    """What a segment to numbers with this prefix costs from `valid_from` on, carriers' fees
+    included, in US dollars."""
+
+    prefix: str
+    valid_from: date
+    usd: float
+
+
+SEGMENT_PRICES = (
+    SegmentPrice("+1", date(2026, 11, 1), 0.0118),
+    SegmentPrice("+", date(2026, 11, 1), 0.0600),
+)
+
+
+def sms_cost_usd(to: str, segments: int, day: date) -> float:
+    """About what a text of so many segments costs.
+
+    >>> sms_cost_usd("+12125550142", 2, date(2026, 11, 23))
+    0.0236
+    """
+    rows = [p for p in SEGMENT_PRICES if to.startswith(p.prefix)]
+    if not rows:
+        return 0.0
+    longest = max(len(p.prefix) for p in rows)
+    dated = sorted((p for p in rows if len(p.prefix) == longest), key=lambda p: p.valid_from)
+    price = next((p for p in reversed(dated) if p.valid_from <= day), dated[0])
+    return round(segments * price.usd, 6)

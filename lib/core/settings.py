@@ -41,6 +41,8 @@ class TwilioSettings(BaseSettings):
     twilio_status_url: str = Field(pattern=r"^https?://[^\s#?]+$")
     #: Twilio itself answers STOP, START and HELP on most numbers; then we keep quiet.
     twilio_handles_keywords: bool = True
+    #: What the sender may send, in segments a second; a registered US long code has 3 to 75.
+    twilio_segments_per_second: float = Field(default=10.0, gt=0)
     #: Another address for Twilio's API: the local simulator's.
     twilio_api_url: HttpUrl | None = None
 

@@ -104,6 +104,7 @@ def inbound_text(
         "stop": STOP_CONFIRMATION,
         "start": START_CONFIRMATION,
         "yes": START_CONFIRMATION,
+        "help": HELP_TEXT,
     }
     return InboundText(
         sid=sid,

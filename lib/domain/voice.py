@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lib.domain import names
+from lib.engine import segments
 
 MAX_TEXTS = 3
 MAX_CHARS = 480
@@ -21,18 +22,6 @@ FIRST_CONTACT_NOTICE = "Yachtparty. Reply STOP to opt out, HELP for help."
 
 #: Exclamation marks (plain, full-width) with what surrounds them, and the Spanish opening one.
 _EXCLAMATION = re.compile(r"\?*[!\uff01][!?.\uff01\u2026]*|\u00a1")
-#: Curly quotes, dashes, the ellipsis and the hard space.
-_TYPOGRAPHY = {
-    0x2018: "'",
-    0x2019: "'",
-    0x201C: '"',
-    0x201D: '"',
-    0x2013: "-",
-    0x2014: "-",
-    0x2026: "...",
-    0x00A0: " ",
-}
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029\ud800-\udfff]")
 _SENTENCE_END = re.compile(
     r"(?<!\b[A-Za-z])(?<!\b(?:Mr|Ms|Dr|St|vs|Co))(?<!\b(?:Mrs|Inc|Ltd))"  # not an abbreviation's
     r"[.?]+[\"')]*\s+(?=\S)"
@@ -68,9 +57,9 @@ class Problem:
 
 
 def tidy(text: str) -> str:
-    """The same text with what can be mended mended: exclamation marks become full stops, control
-    characters go, and typographic characters that would double a text's segments become plain."""
-    text = _CONTROL.sub("", text.translate(_TYPOGRAPHY))
+    """The same text with what can be mended mended: plain characters (lib/engine/segments.py), and
+    full stops for exclamation marks."""
+    text = segments.plain(text)
     text = _EXCLAMATION.sub(lambda m: "?" if "?" in m[0] else "" if m[0] == "\u00a1" else ".", text)
     return re.sub(r"[ \t]+", " ", text).strip()
 

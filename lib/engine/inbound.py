@@ -14,7 +14,8 @@ class InboundText:
     `word` how the event of it says that.
 
     `answer` is false for a keyword that Twilio answers itself; `confirmation` is our own answer to
-    STOP or START where Twilio gives none.
+    STOP, START or HELP where Twilio gives none (HELP: of a number that has opted out; others get
+    it with their turn).
     """
 
     sid: str

@@ -4,6 +4,7 @@ The row that says *sending* is committed before Twilio is called and the result 
 anywhere leaves something to look up rather than something to guess (architecture.md).
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -12,9 +13,11 @@ from uuid import UUID, uuid4
 
 from lib.adapters.supabase import Database
 from lib.adapters.twilio_sms import Accepted, NotTaken, Refused, SendResult, Sms, Unknown
-from lib.core import log
+from lib.core import clock, log
 from lib.core.ids import derived_id, receipt_key
 from lib.core.model import JSON
+from lib.core.prices import sms_cost_usd
+from lib.engine import segments
 
 _log = log.get("outbox")
 
@@ -45,18 +48,24 @@ class Outbox:
                     break
         return claimed
 
-    def send_due(self, until: float) -> int:
+    def send_due(self, until: float, segments_per_s: float = math.inf) -> int:
         """Send what is due for anybody; returns how many texts were claimed.
 
-        No new batch is begun after `until` (time.monotonic() seconds).
+        No new batch is begun after `until` (time.monotonic() seconds). Of one run no more than
+        `segments_per_s` leave on the average: beyond what the sender may do Twilio would keep them
+        in a queue of its own, where nothing new can pass them.
         """
         claimed = 0
+        # No more than a second's worth at a time, so that what becomes urgent is next.
+        limit = max(1, int(min(BATCH, segments_per_s)))
         while time.monotonic() < until:
             started = time.monotonic()
             token = uuid4()
-            claim = self._database.call("claim_texts", token=token, limit=BATCH)
+            claim = self._database.call("claim_texts", token=token, limit=limit)
             self._hand_over(claim, token, started)
             claimed += len(claim["sends"])
+            count = sum(segments.count(send["body"]) for send in claim["sends"])
+            time.sleep(max(0.0, started + count / segments_per_s - time.monotonic()))
             # Who has more due is in a later batch, beside others: nobody's heap is sent in one go.
             if not claim["sends"] and not claim["more"]:
                 break
@@ -78,7 +87,8 @@ class Outbox:
         def deliver(send: JSON) -> JSON:
             if time.monotonic() - started > SEND_WITHIN_S:
                 return _result(send, NotTaken("deadline"))
-            return _result(send, self._sms.send(send["id"], send["to"], send["body"]))
+            sent = self._sms.send(send["id"], send["to"], send["body"], send["valid_s"])
+            return _result(send, sent)
 
         if len(sends) == 1:
             results = [deliver(sends[0])]
@@ -115,12 +125,15 @@ def _result(send: JSON, result: SendResult) -> JSON:
     """One entry of record_sends' `p_results`."""
     row: JSON = {"id": send["id"], "user_id": send["user_id"]}
     match result:
-        case Accepted(sid=sid, status=status, segments=segments):
+        case Accepted(sid=sid, status=status, segments=billed):
+            # A Messaging Service does not say yet how many there are.
+            count = billed or segments.count(send["body"])
             return row | {
                 "outcome": "accepted",
                 "sid": sid,
                 "status": status,
-                "segments": segments,
+                "segments": count,
+                "cost_usd": sms_cost_usd(send["to"], count, clock.now().date()),
                 "receipt_key": str(receipt_key(sid)),
             }
         case Refused(code=code):

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 
 from lib.core.ids import derived_id
 from lib.core.model import JSON, ModelCall
+from lib.engine import segments
 
 Kind = Literal["reply", "proactive", "system"]
 Priority = Literal["high", "medium", "low"]
@@ -141,16 +142,18 @@ class UnitOfWork:
         scheduled_for: datetime | None = None,
         id: UUID | None = None,
     ) -> list[UUID]:
-        """Queue one text, or several as one sequence. Without `scheduled_for`: due at the commit.
+        """Queue one text, or several as one sequence, in plain characters and not too long
+        (lib/engine/segments.py). Without `scheduled_for`: due at the commit.
 
         `items` are the priorities (user_priorities.id) that the texts bring up.
-        With an `id` of its own (one text only), queueing it again changes nothing. Returns the ids
+        With an `id` of its own, queueing it again changes nothing. Returns the ids
         of the queue rows, which become the ids of the messages.
         """
         data: JSON = {"kind": kind} | ({"topic": topic} if topic else {})
         if items:
             data["items"] = [str(item) for item in items]
-        sequence = self.next_id() if len(texts) > 1 else None
+        parts = [part for text in texts for part in segments.split(segments.plain(text))]
+        sequence = self.next_id() if len(parts) > 1 else None
         return [
             self.insert(
                 "message_queue",
@@ -166,15 +169,15 @@ class UnitOfWork:
                         {
                             "sequence_id": sequence,
                             "sequence_position": position,
-                            "sequence_total": len(texts),
+                            "sequence_total": len(parts),
                         }
                         if sequence
                         else {}
                     ),
                 },
-                id=id,
+                id=derived_id(id, position) if id and position > 1 else id,
             )
-            for position, text in enumerate(texts, start=1)
+            for position, text in enumerate(parts, start=1)
         ]
 
     def pay(

@@ -20,6 +20,7 @@ from local.twilio_simulator.wire import ApiError, instant, message_json, page_js
 
 #: Twilio's longest body, characters.
 MAX_BODY = 1600
+MAX_VALIDITY_S = 36_000
 _MAX_PAGE = 1000
 _DAY_S = 86_400
 _FILTERS = ("To", "From", "DateSent", "DateSent<", "DateSent>")
@@ -138,6 +139,9 @@ class Rest:
             raise ApiError(
                 400, 21617, "The concatenated message body exceeds the 1600 character limit"
             )
+        validity = form.get("ValidityPeriod", ["36000"])[-1]
+        if not validity.isdecimal() or not 1 <= int(validity) <= MAX_VALIDITY_S:
+            raise ApiError(400, 21624, "Invalid validity period value")
         if callback and urlsplit(callback).scheme not in ("http", "https"):
             raise ApiError(400, 21609, "The 'StatusCallback' URL is not a valid URL.")
         if self.settings.twilio_handles_keywords and self.store.opted_out(ours, to):

@@ -7,7 +7,8 @@
 --              p_user_id, that member only (waits for the lock), or null: every member with a text
 --              due (members somebody else holds are skipped)
 --              p_limit ≤ 200 members; p_now
--- result       {outcome: claimed, token, sends [{id, user_id, to, body}], more: are members left over,
+-- result       {outcome: claimed, token, sends [{id, user_id, to, body, valid_s}],
+--               more: are members left over,
 --               broken [{id, user_id, code}]: could not be claimed; put off for ten minutes at a time, failed
 --               after a day, and the row says why}
 --              {outcome: retry}: the same call still runs
@@ -47,7 +48,10 @@ begin
         return '{"outcome": "retry"}';
     end if;
     select jsonb_agg(
-        jsonb_build_object('id', q.id, 'user_id', q.user_id, 'to', u.phone_number, 'body', q.final_message)
+        jsonb_build_object(
+            'id', q.id, 'user_id', q.user_id, 'to', u.phone_number, 'body', q.final_message,
+            'valid_s', valid_for(u, (as_object(q.message_data) ->> 'counted')::boolean, v_now)
+        )
         order by q.sent_at, q.id
     )
     into v_sends
@@ -215,7 +219,8 @@ begin
                 where id = v_text.id;
                 v_sends := v_sends || jsonb_build_object(
                     'id', v_text.id, 'user_id', v_candidate, 'to', v_member.phone_number,
-                    'body', v_text.final_message
+                    'body', v_text.final_message,
+                    'valid_s', valid_for(v_member, (v_charge ->> 'counted')::boolean, v_now)
                 );
                 exit;
             end loop;

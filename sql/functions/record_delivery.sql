@@ -8,7 +8,7 @@
 --              p_now
 -- result       {outcome: moved | unmoved | pending | retry}
 --              pending: no message has this SID yet
--- locks        the member's users row, when the receipt proves acceptance
+-- locks        the member's users row, when the receipt proves acceptance or that they have unsubscribed
 -- idempotency  by status_rank; the audit event's id is made of SID and status
 create or replace function record_delivery(p_receipt jsonb, p_now timestamptz default null)
 returns jsonb
@@ -46,6 +46,13 @@ begin
     v_now := coalesce(p_now, clock_timestamp());
     if v_message_id is not null and v_user_id is not null then
         v_moved := move_status(v_message_id, p_receipt ->> 'status', p_receipt ->> 'error_code', v_now);
+        -- A Messaging Service takes the text and finds out later that the number has unsubscribed.
+        if v_moved and p_receipt ->> 'error_code' = '21610' and lock_member(v_user_id) then
+            v_now := coalesce(p_now, clock_timestamp());
+            perform opt_out(
+                v_user_id, '21610', md5((p_receipt ->> 'event_id') || ':opted_out')::uuid, false, 'twilio_status', v_now
+            );
+        end if;
     end if;
     insert into events (
         id, event_type, aggregate_id, aggregate_type, payload, metadata, processed, created_at, created_by

@@ -8,8 +8,8 @@
 -- arguments    p_text {message_id, event_id, sid, phone, body, media [{url, content_type}],
 --                      keyword: stop | start | yes | help | null, word: the keyword as written,
 --                      answer: should an ordinary text or HELP get an answer,
---                      reply, reply_id: text that confirms STOP or START (null when Twilio does it)
---                      and the id of its queue row}
+--                      reply, reply_id: text that answers STOP, START, or HELP of somebody who has opted
+--                      out (null when Twilio does it), and the id of its queue row}
 --              p_now, tests and the local clock only
 -- result       {outcome: recorded | duplicate | opted_out | opted_in | silent | retry,
 --               user_id, event_id: the open event to publish, or null}
@@ -115,6 +115,9 @@ begin
         );
         v_outcome := 'opted_in';
         v_open := v_reply is not null;
+    elsif v_was_opted_out and v_keyword = 'help' then
+        -- The one question of somebody who has opted out that is answered; by the orchestrator's next run.
+        v_outcome := 'silent';
     elsif v_was_opted_out or (p_text ->> 'answer')::boolean is not true then
         v_outcome := 'silent';
         v_reply := null;

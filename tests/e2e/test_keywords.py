@@ -162,6 +162,20 @@ def test_we_answer_help_with_the_fixed_text_where_twilio_does_not(
     assert not phone.rows("select 1 from agent_actions_log where user_id = %s", phone.user()["id"])
 
 
+def test_help_is_answered_also_after_stop_and_nothing_else_is(plain_stack: StackUnderTest) -> None:
+    phone = Phone(plain_stack)
+    phone.converse("hi")
+    phone.text("STOP")
+    phone.wait_for_texts(2)
+    phone.text("HELP")
+    phone.text("hello?")
+    plain_stack.run_schedule("message_orchestrator")
+    assert phone.wait_for_texts(3)[2:] == [messaging.HELP_TEXT]
+    phone.wait_until_idle()
+    assert len(phone.received()) == 3
+    assert statuses(phone) == ["archived"]
+
+
 def test_twilios_error_21610_has_the_effect_of_stop(stack: StackUnderTest) -> None:
     for _ in range(3):
         phone = Phone(stack)

@@ -59,7 +59,7 @@ MUTANTS = (
     without_lock("reread_task", "lock_member(v_task.user_id)", "1"),
     without_lock("claim_texts", "lock_member(v_candidate)", "1"),
     without_lock("record_sends"),
-    without_lock("record_delivery"),
+    without_lock("record_delivery", "perform lock_member(v_user_id);", "perform 1;"),
     without_lock("settle_send", "lock_member(v_text.user_id)", "1"),
     Mutant(
         1,

@@ -69,7 +69,7 @@ def adapters(_request: Request) -> Response:
         except supabase.DatabaseError as error:
             step.fail(error)
     with trace.step(_log, "twilio refuses") as step:
-        step.say(outcome=type(sms.send("id", "+12125550147", words)).__name__)
+        step.say(outcome=type(sms.send("id", "+12125550147", words, 60)).__name__)
     with trace.step(_log, "twilio lists nothing") as step:
         try:
             sms.received(clock.now())
