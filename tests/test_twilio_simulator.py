@@ -366,6 +366,47 @@ def test_a_delivery_can_end_badly_with_an_error_code(
     wait_for_status(client, send(client).sid, "delivered")
 
 
+@pytest.mark.parametrize("seconds", ["0", "36001", "-5", "soon", "1.5"])
+def test_a_validity_period_that_twilio_does_not_know_is_refused(
+    simulator: Simulator, seconds: str
+) -> None:
+    form = {"To": PHONE, "From": OURS, "Body": "hello", "ValidityPeriod": seconds}
+    with http_client(simulator) as http:
+        answer = http.post("Messages.json", data=form)
+    assert (answer.status_code, answer.json()["code"]) == (400, 21624)
+    assert phones(simulator) == []
+
+
+def test_a_text_held_back_for_longer_than_it_is_valid_is_never_sent(
+    simulator: Simulator, client: Client, receiver: Receiver
+) -> None:
+    simulator.control(hold=True)
+    short = send(client, "short", validity_period=60, status_callback=f"{receiver.url}/s")
+    others = [send(client, "long", validity_period=36_000), send(client, "default")]
+    clock_of(simulator).write_text("59")
+    time.sleep(0.1)
+    assert client.messages(short.sid).fetch().status == "queued"
+    clock_of(simulator).write_text("61")
+    over = wait_for_status(client, short.sid, "failed")
+    assert (over.error_code, over.error_message) == (30036, "Validity Period Expired")
+    last = receiver.wait(2)[-1]
+    assert (last.form["MessageStatus"], last.form["ErrorCode"]) == ("failed", "30036")
+    simulator.control(hold=False)
+    for other in others:
+        wait_for_status(client, other.sid, "delivered")
+
+
+def test_a_file_of_before_validity_periods_is_still_read(tmp_path: Path) -> None:
+    given = variables(tmp_path, "http://127.0.0.1:9/none")
+    with Simulator("local.twilio_simulator", given) as simulator:
+        wait_for_status(client_of(simulator), send(client_of(simulator)).sid, "delivered")
+    with closing(sqlite3.connect(given["SIM_STATE"])) as state:
+        state.execute("alter table messages drop column valid_until")
+    with Simulator("local.twilio_simulator", given) as simulator:
+        send(client_of(simulator), "another")
+        assert [m["body"] for m in phones(simulator)] == ["hello", "another"]
+
+
 def test_callbacks_can_be_dropped_doubled_and_overtaken(
     simulator: Simulator, client: Client, receiver: Receiver
 ) -> None:

@@ -9,6 +9,8 @@ One POST may combine them; a key that is absent stays as it is:
     {"callbacks": {"drop": p, "duplicate": p, "reorder": p, "seed": s}}
     {"webhook": {"drop": p, "duplicate": p, "seed": s}}
     {"hang_ms": n}                      how long the timeouts hang
+    {"hold": true | false}              accepted texts wait in Twilio's queue until told otherwise,
+                                        or until they are no longer valid
     {"reset": true}                     no faults (before the other keys apply)
     {"wipe": true}                      forget all messages and opt-outs
 """
@@ -54,6 +56,7 @@ class Orders(BaseModel):
     callbacks: Misfortune | None = None
     webhook: Misfortune | None = None
     hang_ms: Annotated[int, Field(ge=0)] | None = None
+    hold: bool | None = None
     reset: bool = False
     wipe: bool = False
 
@@ -105,6 +108,7 @@ class Control:
     deliver: str | None = None
     error_code: int | None = None
     deliver_times: int = 0
+    hold: bool = False
 
     def __post_init__(self) -> None:
         self.hang_s = self.default_hang_s
@@ -118,6 +122,7 @@ class Control:
             self.webhook.deal(Misfortune())
             self.hang_s = self.default_hang_s
             self.deliver, self.error_code, self.deliver_times = None, None, 0
+            self.hold = False
         try:
             if "fail" in given:
                 self.faults.plan(None if orders.fail is None else str(orders.fail), orders.times)
@@ -134,6 +139,8 @@ class Control:
             self.webhook.deal(orders.webhook)
         if orders.hang_ms is not None:
             self.hang_s = orders.hang_ms / 1000
+        if orders.hold is not None:
+            self.hold = orders.hold
 
     def take_ending(self) -> tuple[str, int | None]:
         """How the delivery of the message just accepted ends: status and error code."""
@@ -151,4 +158,5 @@ class Control:
             "callbacks": self.callbacks.state(),
             "webhook": self.webhook.state(),
             "hang_ms": round(self.hang_s * 1000),
+            "hold": self.hold,
         }

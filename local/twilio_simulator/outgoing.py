@@ -1,12 +1,19 @@
-"""What happens to an accepted message: queued → sent → delivered, each with its callback."""
+"""What happens to an accepted message: queued → sent → delivered, each with its callback; or
+queued → failed, when it was held back for longer than it is valid."""
 
 import asyncio
+import math
 
 from local.simulation.clock import Clock
 from local.twilio_simulator.control import Control
 from local.twilio_simulator.store import Message, Store
 from local.twilio_simulator.webhooks import Background, Webhooks
 from local.twilio_simulator.wire import API_VERSION, error_message
+
+#: The error of a text that waited longer than its ValidityPeriod.
+_EXPIRED = 30036
+#: How often a text that is held looks whether it may go on, seconds.
+_LOOK_S = 0.02
 
 
 class Outgoing:
@@ -37,6 +44,12 @@ class Outgoing:
         if message.status in ("accepted", "queued"):
             self._call_back(in_order, message, "queued", None)
             await asyncio.sleep(self._delivery_s / 4)
+            # Only one that waits can expire: a test's jump of the clock is no wait in the queue.
+            while self._control.hold:
+                if self._clock.now() >= (message.valid_until or math.inf):
+                    self._move(in_order, message, "failed", _EXPIRED)
+                    return
+                await asyncio.sleep(_LOOK_S)
             if status != "failed":
                 self._move(in_order, message, "sent", None)
         await asyncio.sleep(self._delivery_s * 3 / 4)

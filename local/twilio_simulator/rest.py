@@ -20,7 +20,8 @@ from local.twilio_simulator.wire import ApiError, instant, message_json, page_js
 
 #: Twilio's longest body, characters.
 MAX_BODY = 1600
-MAX_VALIDITY_S = 36_000
+#: How long a text may wait to be sent, seconds: Twilio's longest ValidityPeriod and its default.
+MAX_VALID_S = 36_000
 _MAX_PAGE = 1000
 _DAY_S = 86_400
 _FILTERS = ("To", "From", "DateSent", "DateSent<", "DateSent>")
@@ -139,13 +140,11 @@ class Rest:
             raise ApiError(
                 400, 21617, "The concatenated message body exceeds the 1600 character limit"
             )
-        validity = form.get("ValidityPeriod", ["36000"])[-1]
-        if not validity.isdecimal() or not 1 <= int(validity) <= MAX_VALIDITY_S:
-            raise ApiError(400, 21624, "Invalid validity period value")
         if callback and urlsplit(callback).scheme not in ("http", "https"):
             raise ApiError(400, 21609, "The 'StatusCallback' URL is not a valid URL.")
         if self.settings.twilio_handles_keywords and self.store.opted_out(ours, to):
             raise ApiError(400, 21610, "Attempt to send to unsubscribed recipient")
+        valid_s = _validity(form.get("ValidityPeriod", [str(MAX_VALID_S)])[-1])
         now = self.clock.now()
         return Message(
             sid=("MM" if media else "SM") + token_hex(16),
@@ -159,6 +158,7 @@ class Rest:
             media=tuple({"url": url, "content_type": ""} for url in media),
             messaging_service_sid=service or None,
             status_callback=callback or None,
+            valid_until=now + valid_s,
         )
 
 
@@ -183,6 +183,12 @@ def _query(filters: dict[str, str]) -> Query:
         sent_from = moment - moment % _DAY_S
         sent_before = sent_from + _DAY_S
     return Query(filters.get("To"), filters.get("From"), sent_from, sent_before)
+
+
+def _validity(text: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", text) or not 1 <= int(text) <= MAX_VALID_S:
+        raise ApiError(400, 21624, "Invalid validity period value")
+    return int(text)
 
 
 def _whole(text: str, name: str) -> int:

@@ -34,6 +34,7 @@ create table if not exists messages (
     created_at real not null,
     updated_at real not null,
     sent_at real,
+    valid_until real,
     seq integer not null
 );
 create unique index if not exists messages_by_seq on messages (seq);
@@ -63,7 +64,8 @@ create table if not exists opt_outs (
 
 _COLUMNS = (
     "sid, direction, from_number, to_number, body, media, status, error_code, auto, "
-    "messaging_service_sid, status_callback, webhook_due, created_at, updated_at, sent_at, seq"
+    "messaging_service_sid, status_callback, webhook_due, created_at, updated_at, sent_at, "
+    "valid_until, seq"
 )
 
 
@@ -73,6 +75,7 @@ class Message:
 
     `auto`: one of Twilio's own answers to a keyword, absent from the REST resource.
     `webhook_due`: an inbound text whose webhook has not been answered yet.
+    `valid_until`: when an outbound text that still waits is given up; null for ever.
     """
 
     sid: str
@@ -90,6 +93,7 @@ class Message:
     status_callback: str | None = None
     webhook_due: bool = False
     sent_at: float | None = None
+    valid_until: float | None = None
     seq: int = 0
 
 
@@ -112,6 +116,7 @@ class Store:
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = normal")
         self._db.executescript(_SCHEMA)
+        self._add_what_older_files_lack()
         self._changed = asyncio.Event()
 
     def close(self) -> None:
@@ -122,7 +127,7 @@ class Store:
         """Record a new message; its `seq` is in the answer."""
         with self._transaction():
             cursor = self._db.execute(
-                f"insert into messages ({_COLUMNS}) values ({', '.join('?' * 16)})",  # noqa: S608
+                f"insert into messages ({_COLUMNS}) values ({', '.join('?' * 17)})",  # noqa: S608
                 (
                     message.sid,
                     message.direction,
@@ -139,6 +144,7 @@ class Store:
                     message.created_at,
                     message.updated_at,
                     message.sent_at,
+                    message.valid_until,
                     -1,
                 ),
             )
@@ -227,11 +233,11 @@ class Store:
         ).fetchall()
         return [
             replace(
-                _message(row[:16]),
-                status=row[16],
-                error_code=row[17],
-                updated_at=row[18],
-                seq=row[19],
+                _message(row[:17]),
+                status=row[17],
+                error_code=row[18],
+                updated_at=row[19],
+                seq=row[20],
             )
             for row in rows
         ]
@@ -274,6 +280,11 @@ class Store:
             for table in ("changes", "messages", "opt_outs"):
                 self._db.execute(f"delete from {table}")  # noqa: S608
 
+    def _add_what_older_files_lack(self) -> None:
+        columns = {row[1] for row in self._db.execute("pragma table_info(messages)")}
+        if "valid_until" not in columns:
+            self._db.execute("alter table messages add column valid_until real")
+
     def _record_change(
         self, row_id: int | None, status: str, error_code: int | None, at: float
     ) -> int:
@@ -307,7 +318,7 @@ class Store:
 
 def _message(row: tuple[Any, ...]) -> Message:
     sid, direction, sender, to, body, media, status, error, auto, service, callback = row[:11]
-    due, created, updated, sent, seq = row[11:]
+    due, created, updated, sent, valid_until, seq = row[11:]
     return Message(
         sid=sid,
         direction=direction,
@@ -324,5 +335,6 @@ def _message(row: tuple[Any, ...]) -> Message:
         created_at=created,
         updated_at=updated,
         sent_at=sent,
+        valid_until=valid_until,
         seq=seq,
     )
