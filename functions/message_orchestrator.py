@@ -58,9 +58,7 @@ def message_orchestrator(_request: Request) -> Response:
     try:
         with ThreadPoolExecutor(1) as pool:
             judging = pool.submit(log.carried(_renderer.run), JUDGE_FOR_S)
-            claimed = _outbox.send_due(
-                time.monotonic() + RUN_S, _twilio.twilio_segments_per_second
-            )
+            claimed = _outbox.send_due(time.monotonic() + RUN_S, _twilio.twilio_segments_per_second)
         rendered = judging.result()
     except supabase.DatabaseError as error:
         trace.fail(error, outcome="cut short")

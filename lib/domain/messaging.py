@@ -114,7 +114,8 @@ def inbound_text(
         keyword=asked,
         word=word,
         answer=not (asked == "help" and twilio_answers),
-        confirmation=None if twilio_answers else confirmations.get(asked or ""),
+        confirmation=confirmations.get(asked or ""),
+        twilio_confirms=twilio_answers,
     )
 
 

@@ -14,8 +14,8 @@ class InboundText:
     `word` how the event of it says that.
 
     `answer` is false for a keyword that Twilio answers itself; `confirmation` is our own answer to
-    STOP, START or HELP where Twilio gives none (HELP: of a number that has opted out; others get
-    it with their turn).
+    STOP, START or HELP (HELP: of a number that has opted out; others get it with their turn), given
+    unless `twilio_confirms`: Twilio answers these, but START only where it knows of the STOP.
     """
 
     sid: str
@@ -26,6 +26,7 @@ class InboundText:
     word: str | None = None
     answer: bool = True
     confirmation: str | None = None
+    twilio_confirms: bool = False
 
     @property
     def message_id(self) -> UUID:
@@ -54,5 +55,6 @@ def record(database: Database, text: InboundText) -> JSON:
             "word": text.word,
             "answer": text.answer,
             "reply": text.confirmation,
+            "twilio_confirms": text.twilio_confirms,
         },
     )

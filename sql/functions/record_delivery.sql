@@ -23,6 +23,7 @@ declare
     v_user_id uuid;
     v_known text;
     v_moved boolean := false;
+    v_unsubscribed boolean;
     v_now timestamptz;
 begin
     if v_message_id is not null then
@@ -43,17 +44,18 @@ begin
         order by m.id
         limit 1;
     end if;
-    v_now := coalesce(p_now, clock_timestamp());
     if v_message_id is not null and v_user_id is not null then
-        v_moved := move_status(v_message_id, p_receipt ->> 'status', p_receipt ->> 'error_code', v_now);
         -- A Messaging Service takes the text and finds out later that the number has unsubscribed.
-        if v_moved and p_receipt ->> 'error_code' = '21610' and lock_member(v_user_id) then
-            v_now := coalesce(p_now, clock_timestamp());
+        v_unsubscribed := p_receipt ->> 'error_code' = '21610' and lock_member(v_user_id);
+        v_now := coalesce(p_now, clock_timestamp());
+        v_moved := move_status(v_message_id, p_receipt ->> 'status', p_receipt ->> 'error_code', v_now);
+        if v_moved and v_unsubscribed then
             perform opt_out(
                 v_user_id, '21610', md5((p_receipt ->> 'event_id') || ':opted_out')::uuid, false, 'twilio_status', v_now
             );
         end if;
     end if;
+    v_now := coalesce(v_now, p_now, clock_timestamp());
     insert into events (
         id, event_type, aggregate_id, aggregate_type, payload, metadata, processed, created_at, created_by
     )

@@ -9,7 +9,8 @@
 --                      keyword: stop | start | yes | help | null, word: the keyword as written,
 --                      answer: should an ordinary text or HELP get an answer,
 --                      reply, reply_id: text that answers STOP, START, or HELP of somebody who has opted
---                      out (null when Twilio does it), and the id of its queue row}
+--                      out, and the id of its queue row; twilio_confirms: Twilio answers these itself, but
+--                      knows of no opt-out in plain words, so not the START after one}
 --              p_now, tests and the local clock only
 -- result       {outcome: recorded | duplicate | opted_out | opted_in | silent | retry,
 --               user_id, event_id: the open event to publish, or null}
@@ -28,7 +29,7 @@ declare
     v_event_id uuid := p_text ->> 'event_id';
     v_phone text := p_text ->> 'phone';
     v_keyword text := p_text ->> 'keyword';
-    v_reply text := p_text ->> 'reply';
+    v_reply text := case when (p_text ->> 'twilio_confirms')::boolean is not true then p_text ->> 'reply' end;
     v_media jsonb := coalesce(nullif(p_text -> 'media', 'null'), '[]');
     v_user_id uuid;
     v_conversation_id uuid;
@@ -106,6 +107,20 @@ begin
             status = 'active',
             updated_at = v_now
         where id = v_conversation_id;
+        if
+            'PLAIN WORDS' = (
+                select e.payload ->> 'keyword'
+                from events as e
+                where
+                    e.aggregate_id = v_user_id
+                    and e.aggregate_type = 'user'
+                    and e.event_type = 'user.opted_out'
+                order by e.created_at desc, e.id desc
+                limit 1
+            )
+        then
+            v_reply := p_text ->> 'reply';
+        end if;
         insert into events (
             id, event_type, aggregate_id, aggregate_type, payload, metadata, processed, created_at, created_by
         )

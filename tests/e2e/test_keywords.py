@@ -6,7 +6,7 @@ import pytest
 
 from lib.domain import messaging
 from tests.support.stack import StackUnderTest, running_stack
-from tests.support.texting import Phone, control_claude
+from tests.support.texting import Phone, control_claude, control_twilio, settle
 
 STOP_WORDS = ["STOP", "stopall", " Unsubscribe ", "CANCEL", "End", "QUIT", "Revoke", "optout\n"]
 
@@ -202,3 +202,30 @@ def test_plain_words_are_obeyed_like_stop_and_confirmed_once_also_where_twilio_a
     assert phone.received()[1:] == [messaging.STOP_CONFIRMATION]
     assert statuses(phone) == ["archived"]
     assert events(phone, "user.opted_out") == [messaging.PLAIN_WORDS]
+
+
+def test_start_after_plain_words_is_confirmed_by_us_since_twilio_knows_nothing_of_them(
+    stack: StackUnderTest,
+) -> None:
+    phone = Phone(stack)
+    phone.converse("hi")
+    phone.text("Please stop texting me!")
+    phone.wait_for_texts(2)
+    phone.text("START")
+    assert phone.wait_for_texts(3)[2:] == [messaging.START_CONFIRMATION]
+    # The next opt-out is one that Twilio knows of.
+    phone.text("STOP")
+    phone.text("START")
+    phone.wait_until_idle()
+    assert len(phone.received()) == 3
+    assert statuses(phone) == ["active"]
+
+
+def test_the_confirmation_of_an_opt_out_survives_a_twilio_that_fails(stack: StackUnderTest) -> None:
+    phone = Phone(stack)
+    phone.converse("hi")
+    control_twilio(stack, fail="429", times=1)
+    phone.text("opt out")
+    settle(stack, phone)
+    assert phone.received()[1:] == [messaging.STOP_CONFIRMATION]
+    assert statuses(phone) == ["archived"]

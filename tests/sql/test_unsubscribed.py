@@ -1,4 +1,4 @@
-"""Twilio's error 21610 means STOP, also when it comes with a receipt."""
+"""Opting out by other ways than the keyword, and what is still said afterwards."""
 
 from __future__ import annotations
 
@@ -36,3 +36,35 @@ def test_a_receipt_that_says_unsubscribed_opts_the_member_out(
     assert rpc.queued(waiting)["status"] == ("superseded" if opted_out else "queued")
     events = rpc.rows("select payload from events where event_type = 'user.opted_out'")
     assert events == ([{"payload": {"keyword": "21610"}}] if opted_out else [])
+
+
+def test_start_is_confirmed_by_us_only_where_twilio_knows_of_no_opt_out(rpc: Rpc) -> None:
+    def say(body: str, keyword: str, *, twilio_confirms: bool, word: str | None = None) -> None:
+        rpc.text(
+            ADA,
+            body,
+            keyword=keyword,
+            word=word or body,
+            reply=f"confirms {body}",
+            twilio_confirms=twilio_confirms,
+        )
+
+    rpc.member(ADA)
+    say("opt out", "stop", twilio_confirms=False, word="PLAIN WORDS")
+    say("START", "start", twilio_confirms=True)
+    say("STOP", "stop", twilio_confirms=True)
+    say("UNSTOP", "start", twilio_confirms=True)
+    queued = rpc.rows("select final_message from message_queue order by created_at")
+    assert [row["final_message"] for row in queued] == ["confirms opt out", "confirms START"]
+
+
+def test_of_somebody_who_has_opted_out_help_alone_is_answered(rpc: Rpc) -> None:
+    user = rpc.member(ADA)
+    rpc.text(ADA, "STOP", keyword="stop", word="STOP")
+    rpc.text(ADA, "hello?", reply="never said")
+    rpc.text(ADA, "HELP", keyword="help", reply="how to get help")
+    rpc.text(ADA, "info", keyword="help", reply="never said", twilio_confirms=True)
+    assert rpc.claim_texts(user) == ["how to get help"]
+    assert rpc.claim_texts(user) == []
+    (found,) = rpc.rows("select is_opted_out(%s) as is_so", user)
+    assert found["is_so"]
