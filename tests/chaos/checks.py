@@ -264,7 +264,7 @@ def every_request_is_closed_and_told_once(evidence: Evidence) -> Iterator[str]:
             yield f"request {request['id']} has {len(closed[request['id']])} closing events"
     for topic, texts in told.items():
         shown = sum(text["status"] == "sent" for text in texts)
-        if topic == "re_engagement":
+        if topic is None or topic == "re_engagement":
             continue
         if not topic.startswith("priority:"):
             yield f"a text on topic {topic}, which is no request"
