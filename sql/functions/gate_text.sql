@@ -27,6 +27,7 @@ declare
     v_until timestamptz;
     v_previous message_queue%rowtype;
     v_parts integer;
+    v_ended integer;
     v_last_insert timestamptz;
     v_sent integer;
     v_oldest timestamptz;
@@ -49,6 +50,8 @@ begin
             and (q.status = 'queued' or (q.status = 'sent' and q.sent_at > p_text.created_at))
             and as_object(q.message_data) ->> 'topic' = v_topic
             and coalesce(q.sequence_id, q.id) <> coalesce(p_text.sequence_id, p_text.id)
+            -- A sequence is as old as its first part, however late the others come.
+            and coalesce(q.sequence_position, 1) = 1
             and (q.created_at, q.id) > (p_text.created_at, p_text.id)
         order by q.created_at desc, q.id desc
         limit 1;
@@ -77,10 +80,18 @@ begin
         end if;
     end if;
     if p_text.sequence_id is not null then
-        select count(*), max(coalesce(q.created_at, as_time(as_object(q.message_data) #>> '{hold,due}'), q.scheduled_for))
-        into v_parts, v_last_insert
+        select
+            count(*),
+            count(*) filter (where q.status in ('failed', 'superseded')),
+            max(coalesce(q.created_at, as_time(as_object(q.message_data) #>> '{hold,due}'), q.scheduled_for))
+        into v_parts, v_ended, v_last_insert
         from message_queue as q
         where q.sequence_id = p_text.sequence_id;
+        -- All or nothing: while the first was being sent, STOP may have ended the others.
+        if v_ended > 0 then
+            perform fail_text(p_text.id, 'sequence');
+            return null;
+        end if;
         if v_parts < coalesce(p_text.sequence_total, v_parts) then
             if v_last_insert <= p_now - interval '10 min' then
                 perform fail_text(p_text.id, 'sequence_incomplete');
@@ -90,9 +101,7 @@ begin
             return null;
         end if;
         if coalesce(p_text.sequence_position, 1) > 1 then
-            if v_previous.status is distinct from 'queued' then
-                perform fail_text(p_text.id, 'sequence');
-            end if;
+            perform fail_text(p_text.id, 'sequence'); -- the one before it will never leave
             return null;
         end if;
     end if;

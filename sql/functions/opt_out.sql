@@ -37,6 +37,10 @@ begin
         status = 'superseded',
         superseded_reason = 'opted out'
     where user_id = p_user_id and status = 'queued' and delivered_message_id is null;
+    -- A confirmation in flight, of START, may be given back: it is none of this STOP.
+    update message_queue
+    set message_data = as_object(message_data) - 'confirmation'
+    where user_id = p_user_id and status = 'queued' and as_object(message_data) ? 'confirmation';
     insert into events (
         id, event_type, aggregate_id, aggregate_type, payload, metadata, processed, created_at, created_by
     )

@@ -335,12 +335,28 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        25,
+        "a-sequence-is-as-new-as-its-last-part",
+        "functions/gate_text.sql",
+        "            and coalesce(q.sequence_position, 1) = 1\n",
+        "",
+        ("test_a_sequence_is_as_old_as_its_first_part_and_that_is_what_replaces",),
+    ),
+    Mutant(
         26,
         "a-sequence-leaves-incomplete",
         "functions/gate_text.sql",
         "if v_parts < coalesce(p_text.sequence_total, v_parts) then",
         "if false then",
         ("test_an_incomplete_sequence_waits_ten_minutes_and_then_fails",),
+    ),
+    Mutant(
+        26,
+        "what-is-left-of-a-sequence-leaves",
+        "functions/gate_text.sql",
+        "if v_ended > 0 then",
+        "if false then",
+        ("test_a_sequence_whose_other_parts_have_ended_does_not_leave_in_part",),
     ),
     Mutant(
         26,
@@ -412,6 +428,14 @@ MUTANTS = (
         "where user_id = p_user_id and status = 'queued' and delivered_message_id is null;",
         "where false;",
         ("test_stop_ends_a_sequence_that_has_begun",),
+    ),
+    Mutant(
+        27,
+        "stop-leaves-the-confirmation-of-start",
+        "functions/opt_out.sql",
+        "set message_data = as_object(message_data) - 'confirmation'",
+        "set message_data = message_data",
+        ("test_a_confirmation_of_start_that_is_given_back_after_stop_is_not_sent_again",),
     ),
     Mutant(
         27,

@@ -18,6 +18,7 @@ from tests.support.sessions import Sessions
 
 ADA, BOB = "+12125550101", "+12125550102"
 STOP = {"body": "STOP", "keyword": "stop", "word": "STOP"}
+START = {"body": "START", "keyword": "start", "word": "START"}
 SYSTEM = {"kind": "system"}
 
 
@@ -139,6 +140,18 @@ def test_a_text_that_is_released_after_stop_is_not_sent_again(rpc: Rpc) -> None:
     assert status(rpc, text) == "superseded"
 
 
+def test_a_confirmation_of_start_that_is_given_back_after_stop_is_not_sent_again(rpc: Rpc) -> None:
+    user, token = rpc.member(ADA), uuid4()
+    rpc.text(ADA, **STOP)
+    rpc.text(ADA, **START, reply="welcome back")
+    assert send(rpc, token) == ["welcome back"]
+    rpc.text(ADA, **STOP, reply="bye")
+    (text,) = rpc.rows("select id from message_queue where final_message = 'welcome back'")
+    settle(rpc, token, text["id"], user, "released", code="429")
+    rpc.pass_time(minutes=5)
+    assert [rpc.claim_texts(), rpc.claim_texts()] == [["bye"], []]
+
+
 def test_only_start_brings_an_opted_out_member_back_and_to_the_same_conversation(rpc: Rpc) -> None:
     user = rpc.member(ADA)
     rpc.text(ADA, **STOP)
@@ -146,7 +159,7 @@ def test_only_start_brings_an_opted_out_member_back_and_to_the_same_conversation
     assert rpc.text(ADA, **STOP)["outcome"] == "silent"
     rpc.queue(user, data=SYSTEM)
     assert send(rpc, uuid4()) == []
-    assert rpc.text(ADA, body="START", keyword="start", word="START")["outcome"] == "opted_in"
+    assert rpc.text(ADA, **START)["outcome"] == "opted_in"
     assert rpc.rows("select status from conversations") == [{"status": "active"}]
     rpc.queue(user, "back", data=SYSTEM)
     assert send(rpc, uuid4()) == ["back"]
@@ -325,6 +338,31 @@ def test_the_rest_of_a_sequence_fails_with_a_part_that_is_refused(rpc: Rpc) -> N
     settle(rpc, token, first, user, "refused", code="30007")
     assert [status(rpc, part) for part in (first, *rest)] == ["failed"] * 3
     assert send(rpc, uuid4()) == ["another"]
+
+
+def test_a_sequence_whose_other_parts_have_ended_does_not_leave_in_part(rpc: Rpc) -> None:
+    user, token = rpc.member(ADA), uuid4()
+    first, *rest = sequence(rpc, user, 3)
+    assert send(rpc, token) == ["part 1"]
+    rpc.text(ADA, **STOP)
+    settle(rpc, token, first, user, "released", code="429")
+    rpc.text(ADA, **START)
+    rpc.pass_time(minutes=5)
+    assert send(rpc, uuid4()) == []
+    assert [status(rpc, part) for part in (first, *rest)] == ["failed", "superseded", "superseded"]
+
+
+def test_a_sequence_is_as_old_as_its_first_part_and_that_is_what_replaces(rpc: Rpc) -> None:
+    user, sequence_id, data = rpc.member(ADA), uuid4(), {"topic": "t"}
+    columns: dict[str, Any] = {"sequence_id": sequence_id, "sequence_total": 2}
+    first = rpc.queue(user, "part 1", data=data, sequence_position=1, **columns)
+    rpc.pass_time(seconds=1)
+    single = rpc.queue(user, "single", data=data, priority="high")
+    rpc.pass_time(seconds=1)
+    last = rpc.queue(user, "part 2", data=data, sequence_position=2, **columns)
+    assert [rpc.claim_texts(), rpc.claim_texts()] == [["single"], []]
+    assert [status(rpc, part) for part in (first, last)] == ["superseded", "superseded"]
+    assert rpc.queued(first)["superseded_by_message_id"] == single
 
 
 def test_stop_ends_a_sequence_that_has_begun(rpc: Rpc) -> None:
