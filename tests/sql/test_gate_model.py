@@ -379,7 +379,7 @@ class History:
         """A processor takes what is due for the member it works for."""
         self._claim(self.new_id(), self.world.members[member], 20)
 
-    @step(1, number=which)
+    @step(3, number=which)
     def claim_again(self, number: int) -> None:
         """A claim is repeated."""
         if held := one(self.held, number):
@@ -400,10 +400,17 @@ class History:
     @step(
         8,
         number=which,
-        outcome=st.sampled_from(["accepted"] * 5 + ["released", "released", "refused", "21610"]),
+        outcome=st.sampled_from(["accepted"] * 3 + ["released"] * 3 + ["refused", "21610"]),
     )
     def settle(self, number: int, outcome: str) -> None:
-        """What became of a text that was handed out, said in time or too late."""
+        """What became of a text that is in flight."""
+        if text := one([t for t in self.world.texts if t.in_flight], number):
+            assert text.token
+            self._settle(text, text.token, outcome)
+
+    @step(3, number=which, outcome=st.sampled_from(["accepted", "released", "refused"]))
+    def settle_late(self, number: int, outcome: str) -> None:
+        """The same of any text, perhaps by somebody who no longer holds it."""
         if held := one(self.held, number):
             self._settle(*held, outcome)
 

@@ -40,6 +40,12 @@ class Sessions:
         self._opened.append(Rpc(self.url))
         return self._opened[-1]
 
+    def idle(self, number: int) -> Rpc:
+        """The session of this number, opened when first asked for."""
+        while len(self._opened) <= number:
+            self.open()
+        return self._opened[number]
+
     def waits(self, session: Rpc, job: Callable[[], T]) -> Future[T]:
         """`job`, started; returns when `session` waits for a lock, fails if it never does."""
         started = self._pool.submit(job)
