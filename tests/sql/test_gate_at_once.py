@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
+from random import Random
 from threading import Barrier
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,11 +22,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.sql.test_gate_model import (
-    BEGUN,
     EXPLORED,
-    ORDERS,
     PHONES,
     History,
+    a_beginning,
+    an_order,
     as_decided,
     as_recorded,
 )
@@ -34,17 +35,18 @@ from tests.support.discipline import Discipline, Member, Text
 from tests.support.rpc import Rpc
 from tests.support.sessions import Sessions
 
-#: What one of them does, time after time: claim of everybody or of one member and say what became
-#: of it, or write.
-ACTORS = st.lists(
-    st.tuples(
-        st.sampled_from(["everybody", "one", "one", "STOP", "START", "hello"]),
-        st.integers(0, len(PHONES) - 1),
-        st.sampled_from(["accepted", "accepted", "released", ""]),
-    ),
-    min_size=1,
-    max_size=3,
-)
+
+def some_steps(draw: Random) -> list[tuple[str, int, str]]:
+    """What one of them does, one after the other: claim for everybody or for one member and say
+    what became of it, or write."""
+    return [
+        (
+            draw.choice(["everybody", "one", "one", "STOP", "START", "hello"]),
+            draw.randrange(len(PHONES)),
+            draw.choice(["accepted", "accepted", "released", ""]),
+        )
+        for _ in range(draw.randint(1, 3))
+    ]
 
 
 @dataclass
@@ -160,22 +162,20 @@ def explained(
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-@given(
-    begun=BEGUN,
-    queued=st.lists(ORDERS, min_size=3, max_size=6),
-    steps=st.lists(ACTORS, min_size=3, max_size=4),
-)
+@given(number=st.integers(0, 2**64))
 def test_what_several_do_at_once_is_what_some_order_of_it_would_have_given(
-    sessions: Sessions, begun: dict[str, Any], queued: list[Any], steps: list[Any]
+    sessions: Sessions, number: int
 ) -> None:
+    draw = Random(number)
+    steps = [some_steps(draw) for _ in range(draw.choice([3, 4]))]
     for table in ("message_queue", "messages", "events", "conversations", "user_message_budget"):
         sessions.run_as_owner(f"delete from {table}")  # noqa: S608
     sessions.run_as_owner("delete from users")
     rpcs = [sessions.idle(nth) for nth in range(len(steps))]
     history = History(rpcs[0])
-    history.begin(**begun)
-    for nth, order in enumerate(queued):
-        history.queue(nth % 2, [order])
+    history.begin(**a_beginning(draw))
+    for nth in range(draw.randint(3, 6)):
+        history.queue(nth % 2, [an_order(draw)])
     for rpc in rpcs:
         rpc.now = history.now
     world, together = history.world, Barrier(len(steps))
