@@ -118,7 +118,7 @@ def after(world: Discipline, done: Done) -> Iterator[Discipline]:
         else:
             world.released(text, done.token, "429", done.now)
     else:
-        world.inbound(member, done.now)
+        world.inbound(member, done.now, stop=done.what == "STOP")
         told = keyword(world, member, done)
     if told == done.told:
         yield world

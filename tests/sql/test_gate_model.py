@@ -197,6 +197,8 @@ class History:
         self.rpc.now = begun
 
     def _live(self, member: Member, zone: str | None, quiet: tuple[str | None, str | None]) -> None:
+        if (member.timezone, member.quiet_start, member.quiet_end) != (zone, *quiet):
+            self.world.settings_changed(member)
         member.timezone, (member.quiet_start, member.quiet_end) = zone, quiet
         self.rpc.rows(
             "update users set timezone = %s, quiet_hours_start = %s, quiet_hours_end = %s"
@@ -284,7 +286,7 @@ class History:
         person = self.world.members[member]
         ids = {name: str(self.new_id()) for name in ("message_id", "event_id", "reply_id")}
         answer = self.rpc.text(person.number, **ids | fields)
-        self.world.inbound(person, self.now)
+        self.world.inbound(person, self.now, stop=fields.get("keyword") == "stop")
         return ids | answer
 
     @step(3, member=members)
@@ -367,6 +369,8 @@ class History:
         """They want more or fewer texts."""
         person = self.world.members[member]
         for budget in person.budgets.values():
+            if budget.limits != Budget(0, daily, hourly, quiet).limits:
+                self.world.settings_changed(person)
             budget.daily, budget.hourly, budget.quiet = daily, hourly, quiet
         self.rpc.rows(
             "update user_message_budget set daily_limit = %s, hourly_limit = %s,"

@@ -86,6 +86,12 @@ class Budget:
     hourly: int | None = HOURLY
     quiet: bool | None = True
 
+    @property
+    def limits(self) -> tuple[int, int, bool]:
+        """What null means, too."""
+        daily = DAILY if self.daily is None else self.daily
+        return daily, HOURLY if self.hourly is None else self.hourly, self.quiet is not False
+
 
 @dataclass
 class Member:
@@ -184,6 +190,11 @@ class Text:
     def unit(self) -> UUID:
         """What counts once and is superseded at once: a single text or a sequence."""
         return self.sequence or self.id
+
+    @property
+    def is_proactive(self) -> bool:
+        """Whether nobody asked for it."""
+        return self.kind not in ("reply", "system")
 
     @property
     def is_first(self) -> bool:
@@ -379,6 +390,12 @@ class Discipline:
         if text.status == "queued":
             text.status, text.hold = "sent", None
             text.sent_at = text.sent_at or now
+            # What came to replace it, and could not any more, does not know that it arrived.
+            for other in self.of(text.member) if text.topic else ():
+                later = (other.created, other.id) > (text.created, text.id)
+                same = other.topic == text.topic and other.unit != text.unit
+                if other.waits and other.is_proactive and same and later:
+                    other.unready = True
 
     def refused(self, text: Text, token: UUID, code: str) -> None:
         """Twilio will never take it."""
@@ -440,9 +457,22 @@ class Discipline:
 
     # What the member says
 
-    def inbound(self, member: Member, now: datetime) -> None:
-        """A text."""
+    def inbound(self, member: Member, now: datetime, *, stop: bool = False) -> None:
+        """A text; any but STOP has what nobody asked for judged anew, unless it has begun."""
         member.last_inbound = now
+        if stop:
+            return
+        self.settings_changed(member)
+        for text in self.of(member):
+            begun = any(part.token or part.status == "sent" for part in self.parts(text))
+            if text.waits and text.is_proactive and not begun:
+                text.unready = True
+
+    def settings_changed(self, member: Member) -> None:
+        """What was held by other rules, or before a text, passes the gate again."""
+        for text in self.of(member):
+            if text.waits and text.hold:
+                text.due, text.hold = min(text.hold.due, text.due), None
 
     def opt_out(self, member: Member) -> None:
         """STOP: nothing leaves any more but what is told to."""
