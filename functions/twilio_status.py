@@ -9,6 +9,7 @@ Answers: 204; 403 to anybody but Twilio; 400 with one sentence; 503 when nothing
 from flask import Request, Response
 
 from lib.adapters import supabase, twilio_forms
+from lib.adapters.twilio_errors import whose
 from lib.core import log, trace
 from lib.core.ids import receipt_event_id, receipt_key
 from lib.core.settings import TwilioSettings, load
@@ -50,4 +51,8 @@ def twilio_status(request: Request) -> Response:
         trace.fail(error, outcome="unrecorded")
         return Response("The receipt could not be recorded.", 503, mimetype="text/plain")
     trace.say(outcome=answer["outcome"], status=receipt.status, message_id=receipt.message_id)
+    if receipt.error_code:
+        error_is = whose(receipt.error_code)
+        tell = trace.warn if error_is == "ours" else trace.say
+        tell(code=receipt.error_code, whose=error_is)
     return Response(status=204)

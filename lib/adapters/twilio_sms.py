@@ -14,6 +14,7 @@ from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
+from lib.adapters.twilio_errors import is_final
 from lib.core import trace
 from lib.core.settings import TwilioSettings, as_url
 
@@ -21,14 +22,6 @@ from lib.core.settings import TwilioSettings, as_url
 REQUEST_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 3.0
 LISTING_LIMIT = 1000
-
-#: Twilio's errors that speak about this recipient or this text and will not pass: no number, a bad
-#: one, not reachable, opted out (21610), landline, region not permitted, empty or over-long body.
-#: Anything else that Twilio refuses (credentials, account, sender, rate) is ours to mend: the text
-#: waits.
-FINAL_CODES = frozenset(
-    {21211, 21214, 21217, 21265, 21408, 21602, 21604, 21610, 21612, 21614, 21617, 21619, 21635}
-)
 
 
 @dataclass(frozen=True)
@@ -127,7 +120,7 @@ class Sms:
         except TwilioRestException as error:
             if error.status >= 500:
                 return Unknown(str(error.status))
-            if error.code in FINAL_CODES:
+            if is_final(str(error.code)):
                 return Refused(str(error.code))
             return NotTaken(str(error.code or error.status))
         except requests.exceptions.ConnectTimeout:

@@ -1,9 +1,11 @@
 """The main job: a text in, the right text out."""
 
+import json
+
 import httpx
 
 from tests.support.stack import StackUnderTest, wait_for
-from tests.support.texting import Phone, control_twilio
+from tests.support.texting import Phone, asked_of_claude, control_twilio
 
 
 def test_a_signed_text_makes_member_conversation_message_and_event_and_is_answered(
@@ -111,6 +113,12 @@ def test_a_text_that_is_not_delivered_ends_undelivered_with_its_code(stack: Stac
     (queued,) = phone.queued_rows()
     assert (queued["status"], queued["message_data"]["error_code"]) == ("sent", "30005")
     phone.converse("hello?")
+    log = (stack.directory / "logs" / "twilio_status.log").read_text(encoding="utf-8")
+    assert '"code": "30005", "whose": "recipient"' in log
+    # The agent is told in its next turn.
+    lost = phone.texts_recorded("outbound")[0]["content"]
+    asked = json.dumps(asked_of_claude(stack)[-1], ensure_ascii=False)
+    assert f"(not delivered) {lost[:20]}" in asked
 
 
 def test_a_push_that_names_no_event_is_refused_and_an_unknown_one_acknowledged(
