@@ -50,7 +50,7 @@ begin
     select jsonb_agg(
         jsonb_build_object(
             'id', q.id, 'user_id', q.user_id, 'to', u.phone_number, 'body', q.final_message,
-            'valid_s', valid_for(u, (as_object(q.message_data) ->> 'counted')::boolean, v_now)
+            'valid_s', valid_for(q, u, (as_object(q.message_data) ->> 'counted')::boolean, v_now)
         )
         order by q.sent_at, q.id
     )
@@ -220,7 +220,7 @@ begin
                 v_sends := v_sends || jsonb_build_object(
                     'id', v_text.id, 'user_id', v_candidate, 'to', v_member.phone_number,
                     'body', v_text.final_message,
-                    'valid_s', valid_for(v_member, (v_charge ->> 'counted')::boolean, v_now)
+                    'valid_s', valid_for(v_text, v_member, (v_charge ->> 'counted')::boolean, v_now)
                 );
                 exit;
             end loop;

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.support.claims import settle
 from tests.support.rpc import Rpc
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -65,6 +66,31 @@ def test_without_quiet_hours_there_is_nothing_to_wake_them_in(rpc: Rpc) -> None:
         rpc.now.date(),
     )
     assert valid_s(rpc, user_id) == MOST_S
+
+
+def test_a_sequence_that_nobody_asked_for_is_valid_until_quiet_hours_in_all_its_parts(
+    rpc: Rpc,
+) -> None:
+    user_id = rpc.member("+12125550142", timezone="America/New_York")
+    rpc.now = datetime.combine(rpc.now.date(), time(21, 0), NEW_YORK)
+    sequence = uuid4()
+    for position in (1, 2, 3):
+        rpc.queue(
+            user_id, sequence_id=sequence, sequence_position=position, sequence_total=3, due=rpc.now
+        )
+    assert sent_valid_s(rpc, user_id) == 3600
+    rpc.now = datetime.combine(rpc.now.date(), time(21, 50), NEW_YORK)
+    assert sent_valid_s(rpc, user_id) == 600
+    # What has begun is finished, but not hours into the night.
+    rpc.now = datetime.combine(rpc.now.date(), time(23, 0), NEW_YORK)
+    assert sent_valid_s(rpc, user_id) == 600
+
+
+def sent_valid_s(rpc: Rpc, user_id: UUID) -> int:
+    token = uuid4()
+    (send,) = rpc.call("claim_texts", token=token, user_id=user_id)["sends"]
+    settle(rpc, token, send["id"], user_id, "accepted")
+    return int(send["valid_s"])
 
 
 def test_a_repeated_claim_says_the_same(rpc: Rpc) -> None:
