@@ -126,15 +126,12 @@ def _result(send: JSON, result: SendResult) -> JSON:
     row: JSON = {"id": send["id"], "user_id": send["user_id"]}
     match result:
         case Accepted(sid=sid, status=status, segments=billed):
-            # A Messaging Service does not say yet how many there are.
-            count = billed or segments.count(send["body"])
             return row | {
                 "outcome": "accepted",
                 "sid": sid,
                 "status": status,
-                "segments": count,
-                "cost_usd": sms_cost_usd(send["to"], count, clock.now().date()),
                 "receipt_key": str(receipt_key(sid)),
+                **cost(send, billed),
             }
         case Refused(code=code):
             event_id = str(derived_id(UUID(send["id"]), "opted_out"))
@@ -142,4 +139,17 @@ def _result(send: JSON, result: SendResult) -> JSON:
         case NotTaken(code=code):
             return row | {"outcome": "released", "code": code}
         case Unknown(code=code):
-            return row | {"outcome": "ambiguous", "code": code}
+            # If it was taken, a callback or a listing will say so, but not what it costs.
+            return row | {"outcome": "ambiguous", "code": code, **cost(send)}
+
+
+def cost(send: JSON, billed: int | None = None) -> JSON:
+    """What `message_data` keeps of a claimed text: its segments, and about what they cost.
+
+    `billed` is Twilio's count; a Messaging Service gives none when it takes a text.
+    """
+    count = billed or segments.count(send["body"])
+    return {
+        "segments": count,
+        "cost_usd": sms_cost_usd(send["to"], count, clock.now().date()),
+    }

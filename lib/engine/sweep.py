@@ -16,6 +16,7 @@ from lib.core import clock, log
 from lib.core.ids import receipt_key
 from lib.core.model import JSON
 from lib.engine import inbound
+from lib.engine.outbox import cost
 
 _log = log.get("sweeper")
 
@@ -110,7 +111,7 @@ class Sweeper:
                 "settle_send",
                 id=send["id"],
                 token=token,
-                found=[_found(text) for text in listed if text.body == send["body"]],
+                found=[_found(text) | cost(send) for text in listed if text.body == send["body"]],
             )
             outcome = answer["outcome"]
             self.swept.settled[outcome] = self.swept.settled.get(outcome, 0) + 1

@@ -5,7 +5,7 @@
 --                accepted  {sid, status, segments, cost_usd, receipt_key}; needs no token
 --                refused   {code, event_id}: final; 21610 also opts the member out
 --                released  {code}: surely not taken, to be sent again
---                ambiguous {code}: perhaps taken; stays in flight until the sweeper has looked
+--                ambiguous {code, segments, cost_usd}: perhaps taken; in flight until the sweeper has looked
 --              p_now
 -- result       {outcome: applied, settled: count, texts_due: members who have another text due now}
 -- locks        the members' users rows, sorted
@@ -68,10 +68,18 @@ begin
         elsif v_held and v_result ->> 'outcome' = 'released' then
             perform release_text(v_id, v_result ->> 'code', v_now);
             v_settled := v_settled + 1;
-        elsif v_held and v_result ->> 'outcome' = 'ambiguous' then
+        elsif v_result ->> 'outcome' = 'ambiguous' then
+            -- A callback may have proved acceptance meanwhile; what the text costs it did not say.
             update message_queue
-            set message_data = jsonb_set(message_data, '{send,error}', to_jsonb(coalesce(v_result ->> 'code', 'unknown')))
-            where id = v_id;
+            set
+                message_data = jsonb_strip_nulls(
+                    jsonb_build_object('segments', v_result -> 'segments', 'cost_usd', v_result -> 'cost_usd')
+                ) || case
+                    when v_held
+                        then jsonb_set(message_data, '{send,error}', to_jsonb(coalesce(v_result ->> 'code', 'unknown')))
+                    else as_object(message_data)
+                end
+            where id = v_id and (v_held or status = 'sent');
         end if;
     end loop;
     return jsonb_build_object(

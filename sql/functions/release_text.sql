@@ -32,7 +32,7 @@ begin
         delivered_message_id = null,
         sent_at = null,
         scheduled_for = v_until,
-        message_data = (v_data - 'send' - 'counted' - 'charged_on')
+        message_data = (v_data - 'send' - 'counted' - 'charged_on' - 'segments' - 'cost_usd')
         || jsonb_build_object('error_code', p_reason, 'first_released_at', v_first)
     where id = p_id;
     delete from messages where id = p_id and twilio_message_sid is null;

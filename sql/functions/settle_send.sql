@@ -4,8 +4,8 @@
 -- the text after two empty listings at least 60 s apart (protocol.md, 23).
 --
 -- arguments    p_id; p_token, of claim_stuck_sends
---              p_found, array of {sid, status, receipt_key}: texts Twilio lists to that number with
---              this body, created since the claim, oldest first
+--              p_found, array of {sid, status, receipt_key, segments, cost_usd}: texts Twilio lists to
+--              that number with this body, created since the claim, oldest first
 --              p_now
 -- result       {outcome: accepted | waiting | released | stale | retry}
 -- locks        the member's users row

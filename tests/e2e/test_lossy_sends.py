@@ -80,11 +80,14 @@ def test_four_hundred_texts_through_a_failing_twilio_leave_exactly_once(
     }
     with own.connect() as connection:
         rows = connection.execute(
-            "select q.status, m.twilio_message_sid as sid, m.status as reached"
+            "select q.status, m.twilio_message_sid as sid, m.status as reached, q.message_data"
             " from message_queue as q left join messages as m on m.id = q.id"
         ).fetchall()
     assert {row["status"] for row in rows} == {"sent"}
     assert {row["sid"] for row in rows} == {text["sid"] for text in taken}
+    # What each cost is known, however its acceptance was learnt.
+    costs = {(row["message_data"]["segments"], row["message_data"]["cost_usd"]) for row in rows}
+    assert costs == {(1, 0.0118)}
     # What was lost stays lost; what came, in any order, moved the text forward only.
     assert {row["reached"] for row in rows} <= {"accepted", "queued", "sent", "delivered"}
     assert Counter(row["reached"] for row in rows)["delivered"] > MEMBERS * TEXTS / 2

@@ -668,6 +668,34 @@ MUTANTS = (
         ("test_a_sequence_that_nobody_asked_for_is_valid_until_quiet_hours_in_all_its_parts",),
     ),
     Mutant(
+        20,
+        "a-fast-receipt-takes-the-cost-away",
+        "functions/record_sends.sql",
+        "where id = v_id and (v_held or status = 'sent');",
+        "where id = v_id and v_held;",
+        ("test_a_receipt_that_is_faster_than_the_lost_answer_takes_no_cost_away",),
+    ),
+    Mutant(
+        20,
+        "an-unknown-end-costs-nothing",
+        "functions/record_sends.sql",
+        "jsonb_build_object("
+        "'segments', v_result -> 'segments', 'cost_usd', v_result -> 'cost_usd')",
+        "'{}'",
+        (
+            "test_a_text_whose_end_is_not_known_keeps_its_cost_whatever_proves_its_acceptance",
+            "test_a_receipt_that_is_faster_than_the_lost_answer_takes_no_cost_away",
+        ),
+    ),
+    Mutant(
+        20,
+        "what-was-not-taken-costs-all-the-same",
+        "functions/release_text.sql",
+        " - 'segments' - 'cost_usd'",
+        "",
+        ("test_a_text_that_was_not_taken_has_cost_nothing",),
+    ),
+    Mutant(
         27,
         "a-receipt-opts-nobody-out",
         "functions/record_delivery.sql",
