@@ -221,11 +221,13 @@ def test_start_after_plain_words_is_confirmed_by_us_since_twilio_knows_nothing_o
     assert statuses(phone) == ["active"]
 
 
-def test_the_confirmation_of_an_opt_out_survives_a_twilio_that_fails(stack: StackUnderTest) -> None:
-    phone = Phone(stack)
+def test_the_confirmation_of_an_opt_out_survives_a_twilio_that_fails(
+    plain_stack: StackUnderTest,
+) -> None:
+    phone = Phone(plain_stack)
     phone.converse("hi")
-    control_twilio(stack, fail="429", times=1)
+    control_twilio(plain_stack, fail="429", times=1)
     phone.text("opt out")
-    settle(stack, phone)
+    settle(plain_stack, phone)
     assert phone.received()[1:] == [messaging.STOP_CONFIRMATION]
     assert statuses(phone) == ["archived"]
