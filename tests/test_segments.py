@@ -12,7 +12,18 @@ from lib.engine.work import UnitOfWork
 from local.twilio_simulator import segments as another
 
 WORDS = st.text(max_size=40) | st.sampled_from(
-    ["Done.", "Really?", "e\u0301", "\U0001f469\u200d\U0001f52c", "\u20ac{}", "x" * 700, "\n", " "]
+    [
+        "\u200d" * 700,
+        "x" + "\U0001f1e9\U0001f1ea" * 400,
+        "Done.",
+        "Really?",
+        "e\u0301",
+        "\U0001f469\u200d\U0001f52c",
+        "\u20ac{}",
+        "x" * 700,
+        "\n",
+        " ",
+    ]
 )
 TEXTS = st.lists(WORDS, max_size=60).map(" ".join).map(segments.plain)
 
@@ -76,6 +87,16 @@ def test_a_text_is_cut_after_a_sentence_else_after_a_word_else_between_letters()
     family = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
     parts = segments.split("x" * (segments.MAX_CHARS - 2) + family + "y" * 50)
     assert parts[1].startswith(family)
+    flag = "\U0001f1e9\U0001f1ea"
+    assert [part.count(flag) for part in segments.split("x" + flag * 400)] == [299, 101]
+
+
+@pytest.mark.parametrize("letter", ["\u200d", "\u0301", "\U0001f469\u200d"])
+def test_what_claims_to_be_one_letter_without_end_is_cut_all_the_same(letter: str) -> None:
+    text = letter * 2_000
+    parts = segments.split(text)
+    assert "".join(parts) == text
+    assert all(len(part) <= segments.MAX_CHARS for part in parts)
 
 
 def test_a_long_text_is_queued_as_one_sequence_of_plain_parts() -> None:

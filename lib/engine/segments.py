@@ -39,6 +39,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _SENTENCE_END = re.compile(r"(?<=[.?!\u3002\uff1f])[\"')]*\s+")
 _SPACE = re.compile(r"\s+")
 _JOINER = "\u200d"
+_FLAG_LETTERS = re.compile("[\U0001f1e6-\U0001f1ff]+$")
 
 
 def plain(text: str) -> str:
@@ -89,10 +90,20 @@ def _after(boundary: re.Pattern[str], text: str) -> Iterator[str]:
 
 def _between_letters(word: str) -> int:
     """Where to cut a word that is too long: not inside a letter or emoji made of several."""
-    cut = MAX_CHARS
-    while (cut > 1 and _joins(word[cut])) or word[cut - 1] == _JOINER:
-        cut -= 1
-    return cut if cut > 1 else MAX_CHARS
+    for cut in range(MAX_CHARS, 0, -1):
+        if not (_joins(word[cut]) or word[cut - 1] == _JOINER or _in_flag(word, cut)):
+            return cut
+    return MAX_CHARS  # one that is itself too long
+
+
+def _in_flag(word: str, cut: int) -> bool:
+    """Whether it lies inside a flag, which is two letters of a kind."""
+    before = _FLAG_LETTERS.search(word, 0, cut)
+    return (
+        before is not None
+        and len(before[0]) % 2 == 1
+        and _FLAG_LETTERS.match(word[cut]) is not None
+    )
 
 
 def _joins(letter: str) -> bool:
