@@ -39,8 +39,8 @@ reset: $(ENVIRONMENT) ## delete what the stack has stored
 	@$(BIN)/python -m local.stack reset
 
 .PHONY: test
-test: $(ENVIRONMENT) $(NODE_MODULES) ## run all tests, on a stack of their own (ARGS=… for pytest)
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(ENVIRONMENT) $(NODE_MODULES) ## run all tests, a file at a time on each core, on stacks of their own (ARGS=… for pytest)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 .PHONY: mutants
 mutants: $(ENVIRONMENT) ## take each rule out of the SQL and see a test fail (ARGS=… for some of them)
