@@ -668,7 +668,7 @@ def shortened(rpc: Rpc, begun: dict[str, Any], steps: Steps) -> Steps:
 @pytest.mark.timeout(3600 if EXPLORED else 120)
 @settings(
     deadline=None,
-    max_examples=3000 if EXPLORED else 100,
+    max_examples=1000 if EXPLORED else 100,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
