@@ -112,3 +112,47 @@ def test_a_batch_that_touches_too_many_members_is_committed_one_by_one(
         work["members"] = [str(uuid4()) for _ in range(60)]
     others = handed_in_while_one_waits(stack, threads, commit, units)
     assert [other.result()["outcome"] for other in others] == ["applied"] * 2
+
+
+@pytest.mark.parametrize("value", ["\ud800", float("nan")])
+def test_a_unit_that_is_no_json_takes_no_other_with_it(
+    stack: StackUnderTest, database: Database, threads: ThreadPoolExecutor, value: Any
+) -> None:
+    commit = GroupCommit(database)
+    work, token = claimed(stack)
+    work["changes"] = [{"op": "insert", "table": "events", "row": {"payload": value}}]
+    *others, refused = handed_in_while_one_waits(
+        stack, threads, commit, [claimed(stack), claimed(stack), (work, token)]
+    )
+    assert [other.result()["outcome"] for other in others] == ["applied"] * 2
+    with pytest.raises(ValueError, match=r"surrogates|float"):
+        refused.result()
+
+
+def test_a_unit_whose_row_is_locked_for_long_is_tried_again_and_no_other_waits(
+    stack: StackUnderTest, database: Database, threads: ThreadPoolExecutor
+) -> None:
+    work, token = claimed(stack)
+    request = uuid4()
+    work["changes"] = [
+        {
+            "op": "add",
+            "table": "community_requests",
+            "id": str(request),
+            "add": {"responses_count": 1},
+        }
+    ]
+    with stack.connect() as holder:
+        holder.execute(
+            "insert into community_requests (id, requesting_agent_type, question)"
+            " values (%s, 'test', 'test')",
+            (request,),
+        )
+        with holder.transaction():
+            holder.execute("select 1 from community_requests where id = %s for update", (request,))
+            other, late = handed_in_while_one_waits(
+                stack, threads, GroupCommit(database), [claimed(stack), (work, token)]
+            )
+            # The batch has given it up by then.
+            assert other.result()["outcome"] == "applied"
+    assert late.result()["outcome"] == "applied"

@@ -6,8 +6,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from lib.adapters.supabase import Database, DatabaseError
+from lib.adapters.supabase import Database
+from lib.core import log
 from lib.core.model import JSON
+
+_log = log.get("commits")
 
 #: `commit(work, token)` → commit_work's answer; raises DatabaseError.
 Commit = Callable[[JSON, UUID], JSON]
@@ -34,7 +37,7 @@ class GroupCommit:
     """Group commit: what is handed in while a call is under way goes with the next, as one call.
 
     Nobody waits for company, and nobody shares a neighbour's failure: what cannot be committed
-    together is committed by each thread for itself. Safe to share between threads.
+    together, or only later, is committed by each thread for itself. Safe to share between threads.
     """
 
     def __init__(self, database: Database) -> None:
@@ -68,8 +71,10 @@ class GroupCommit:
         units = [{"work": unit.work, "token": unit.token} for unit in batch]
         try:
             results = self._database.call("commit_batch", units=units).get("results", results)
-        except DatabaseError:
-            pass  # Each will find out alone whether it is to blame.
+        except Exception as error:  # noqa: BLE001 - the caller's unit may be another than the culprit
+            # Each will find out alone whether it is to blame.
+            _log.info("units are committed one by one", extra={"error": log.describe(error)})
         finally:
             for unit, result in zip(batch, results, strict=True):
-                unit.answer.set_result(result)
+                later = result is not None and result["outcome"] == "retry"
+                unit.answer.set_result(None if later else result)
