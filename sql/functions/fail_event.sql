@@ -3,9 +3,10 @@
 -- behaviour.md, "Events": an error of our own counts; after 10 s, 30 s, 2 min, 10 min the event is
 -- open again, the fifth makes it a dead letter. The failure of a dependency (Claude, Twilio, the
 -- network) does not count: the attempt is given back, and the event retried with backoff up to
--- 5 min for 24 h. A member whose text has waited for 2 min is told so once, by p_notice.
+-- 5 min for 24 h. A member whose text has waited for 2 min is told so once, by p_notice. What is permanent
+-- is wrong with the first event, as claimed: it is a dead letter at once, and the others are open again.
 --
--- arguments    p_event_ids, jsonb array of the ids claimed; p_token, the claim's
+-- arguments    p_event_ids, jsonb array of the ids claimed, in the claim's order; p_token, the claim's
 --              p_error, what went wrong, without personal data; p_kind: own | dependency | permanent
 --              p_calls, agent_actions_log rows of the calls made; p_now
 --              p_notice, what a member is told whose texts a dependency keeps waiting; null: nothing
@@ -70,6 +71,12 @@ begin
         order by e.created_at, e.id
     loop
         v_state := as_object(v_event.metadata) - 'lease' - 'alone';
+        if p_kind = 'permanent' and v_event.id <> v_ids[1] then
+            update events
+            set metadata = v_state || jsonb_build_object('attempt', coalesce(as_count(v_state ->> 'attempt'), 1) - 1)
+            where id = v_event.id;
+            continue;
+        end if;
         v_retry_at := null;
         if p_kind = 'dependency' then
             v_count := coalesce(as_count(v_state #>> '{dependency,count}'), 0) + 1;

@@ -223,6 +223,22 @@ MUTANTS = (
     ),
     Mutant(
         10,
+        "a-malformed-text-takes-its-neighbours-with-it",
+        "functions/fail_event.sql",
+        "if p_kind = 'permanent' and v_event.id <> v_ids[1] then",
+        "if false then",
+        ("test_a_text_that_can_never_be_taken_dies_without_the_texts_claimed_with_it",),
+    ),
+    Mutant(
+        10,
+        "a-neighbour-is-charged-an-attempt",
+        "functions/fail_event.sql",
+        "coalesce(as_count(v_state ->> 'attempt'), 1) - 1)\n            where",
+        "coalesce(as_count(v_state ->> 'attempt'), 1))\n            where",
+        ("test_a_text_that_can_never_be_taken_dies_without_the_texts_claimed_with_it",),
+    ),
+    Mutant(
+        10,
         "a-bad-text-keeps-its-neighbours",
         "functions/claim_event.sql",
         "            if v_alone then\n",

@@ -168,6 +168,22 @@ def test_from_its_third_attempt_a_text_is_claimed_alone_and_others_go_ahead_of_i
     assert claim(rpc, good["event_id"])["events"] == [good["event_id"]]
 
 
+def test_a_text_that_can_never_be_taken_dies_without_the_texts_claimed_with_it(rpc: Rpc) -> None:
+    bad, good = rpc.text(body="bad"), rpc.text(body="good")
+    claimed = claim(rpc, good["event_id"])
+    assert claimed["events"] == [bad["event_id"], good["event_id"]]
+    failed = rpc.call(
+        "fail_event",
+        event_ids=claimed["events"],
+        token=claimed["token"],
+        error="malformed payload",
+        kind="permanent",
+    )
+    assert (failed["outcome"], failed["more"]) == ("dead", good["event_id"])
+    again = claim(rpc, good["event_id"])
+    assert (again["events"], again["event"]["metadata"]["attempt"]) == ([good["event_id"]], 1)
+
+
 @pytest.mark.parametrize(
     ("kind", "waits"),
     [("own", [10, 30, 120, 600]), ("dependency", [5, 10, 20, 40, 80, 160, 300, 300])],
