@@ -219,7 +219,13 @@ begin
         'now', v_now,
         'events', to_jsonb(v_ids),
         'alone', coalesce(v_alone, false),
-        'event', (select to_jsonb(e) from events as e where e.id = v_ids[1]),
+        'event', (
+            select
+                to_jsonb(e)
+                || jsonb_build_object('payload', as_readable(e.payload), 'metadata', as_readable(e.metadata))
+            from events as e
+            where e.id = v_ids[1]
+        ),
         'context', case
             when v_turn then turn_context(v_event.aggregate_id, v_ids, v_now)
             else event_context(v_event, v_now)

@@ -169,7 +169,9 @@ begin
 
     select
         jsonb_agg(
-            w
+            to_jsonb(w) || jsonb_build_object(
+                'context_json', as_readable(w.context_json), 'result_json', as_readable(w.result_json)
+            )
             order by case w.priority when 'high' then 1 when 'low' then 3 else 2 end, w.scheduled_for, w.id
         )
     into v_tasks

@@ -17,12 +17,16 @@ declare
 begin
     select * into v_event from events where id = p_id;
     if found and event_state(v_event) = 'dead' then
-        return jsonb_build_object('outcome', 'dead', 'kind', 'event', 'row', to_jsonb(v_event));
+        return jsonb_build_object('outcome', 'dead', 'kind', 'event', 'row', to_jsonb(v_event) || jsonb_build_object(
+            'payload', as_readable(v_event.payload), 'metadata', as_readable(v_event.metadata)
+        ));
     end if;
     -- A task may have the id of what it is about.
     select * into v_task from agent_tasks where id = p_id;
     if v_task.status = 'failed' then
-        return jsonb_build_object('outcome', 'dead', 'kind', 'task', 'row', to_jsonb(v_task));
+        return jsonb_build_object('outcome', 'dead', 'kind', 'task', 'row', to_jsonb(v_task) || jsonb_build_object(
+            'context_json', as_readable(v_task.context_json), 'result_json', as_readable(v_task.result_json)
+        ));
     end if;
     return case
         when v_event.id is not null

@@ -41,7 +41,7 @@ begin
         jsonb_agg(
             jsonb_build_object(
                 'event_id', e.id, 'message_id', m.id, 'content', m.content,
-                'media', coalesce(e.payload -> 'media', '[]'),
+                'media', coalesce(as_readable(e.payload) -> 'media', '[]'),
                 'created_at', coalesce(m.created_at, e.created_at, p_now)
             )
             order by e.created_at, e.id

@@ -75,6 +75,18 @@ def test_an_event_that_names_another_members_text_is_a_dead_letter(stack: StackU
     assert len(phone.received()) == 2
 
 
+def test_an_event_that_nobody_can_read_is_a_dead_letter(stack: StackUnderTest) -> None:
+    phone = Phone(stack)
+    phone.converse("hi there")
+    (row,) = phone.rows(
+        "insert into events (event_type, aggregate_type, aggregate_id, payload)"
+        " select 'user.opted_in', 'user', id, (repeat('[', 3000) || repeat(']', 3000))::jsonb"
+        " from users where phone_number = %s returning id",
+        phone.number,
+    )
+    assert wait_until_dead(phone, row["id"])["error"] == "malformed payload"
+
+
 @pytest.mark.parametrize("metadata", ["null", "[]", '"text"', '{"lease": 1, "attempt": null}'])
 def test_an_event_with_odd_metadata_is_processed(stack: StackUnderTest, metadata: str) -> None:
     phone = Phone(stack)

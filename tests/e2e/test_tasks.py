@@ -127,6 +127,24 @@ def test_a_task_that_nobody_can_ever_do_fails_at_once_and_alone(
     assert task(stack, good)["status"] == "completed"
 
 
+def test_a_task_that_nobody_can_read_fails_at_once_and_alone(stack: StackUnderTest) -> None:
+    poison = schedule(stack, "process_community_response", None)
+    with stack.connect() as connection:
+        connection.execute(
+            "update agent_tasks set priority = 'high',"
+            " context_json = (repeat('[', 3000) || repeat(']', 3000))::jsonb where id = %s",
+            (poison,),
+        )
+    _, good = scoring(stack)
+    run_tasks(stack)
+    assert task(stack, good)["status"] == "completed"
+    with stack.connect() as connection:
+        (failed,) = connection.execute(
+            "select status, error_log from agent_tasks where id = %s", (poison,)
+        ).fetchall()
+    assert failed == {"status": "failed", "error_log": "malformed payload"}
+
+
 def test_a_text_that_comes_while_a_task_of_the_member_runs_is_answered_right_after_it(
     stack: StackUnderTest,
 ) -> None:

@@ -38,6 +38,49 @@ def fail_task(rpc: Rpc, task: str, token: UUID, kind: str = "own") -> dict[str, 
     return rpc.call("fail_task", task_id=task, token=token, error="boom", kind=kind)
 
 
+def deep(levels: int) -> str:
+    """A JSON object that is nested so deep, with a key that counts."""
+    return '{"keyword":' * levels + "1" + "}" * levels
+
+
+# What nobody can read. psycopg and the API's clients give up at about 1,000 levels.
+
+
+def test_values_nested_too_deep_are_handed_out_as_null_and_stay_as_they_are(rpc: Rpc) -> None:
+    task = add_task(rpc, None, context_json=deep(1500), result_json=deep(1500))
+    readable = add_task(rpc, None, context_json=deep(99))
+    (event,) = rpc.rows(
+        "insert into events (event_type, payload, metadata) values ('x', %s, %s) returning id",
+        deep(1500),
+        deep(1500),
+    )
+    text = rpc.text(ADA)
+    rpc.rows(
+        "update events set payload = jsonb_set(payload, '{media}', %s) where id = %s returning id",
+        deep(1500),
+        text["event_id"],
+    )
+    tasks = {t["id"]: t for t in rpc.call("claim_tasks", token=uuid4())["tasks"]}
+    assert (tasks[str(task)]["context_json"], tasks[str(task)]["result_json"]) == (None, None)
+    assert tasks[str(readable)]["context_json"] is not None
+    claimed = claim(rpc, event["id"])["event"]
+    assert (claimed["payload"], claimed["metadata"]) == (None, None)
+    turn = claim(rpc, text["event_id"])
+    assert (turn["event"]["payload"], turn["context"]["texts"][0]["media"]) == (None, [])
+    for dead in (task, event["id"]):
+        rpc.rows("update agent_tasks set status = 'failed' where id = %s returning id", dead)
+        rpc.rows(
+            "update events set processed = true, metadata = metadata || '{\"dead\": {}}'"
+            " where id = %s returning id",
+            dead,
+        )
+        assert rpc.call("show_dead_letter", id=dead)["outcome"] == "dead"
+    (kept,) = rpc.rows(
+        "select context_json = %s::jsonb as same from agent_tasks where id = %s", deep(1500), task
+    )
+    assert kept["same"]
+
+
 # Tasks
 
 
