@@ -118,6 +118,14 @@ def test_a_dead_letter_has_a_time_of_its_own(rpc: Rpc) -> None:
     assert rpc.call("prune", dead_letters="30 days")["dead_letters"] == 1
 
 
+def test_a_dead_letter_s_time_begins_when_it_is_given_up(rpc: Rpc) -> None:
+    for age in (OLD, timedelta(days=1)):
+        event(rpc, metadata=Jsonb({"dead": {"error": "x", "at": str(rpc.now - age)}}))
+    assert rpc.call("prune")["dead_letters"] == 1
+    rpc.pass_time(days=365)
+    assert rpc.call("prune")["dead_letters"] == 1
+
+
 def test_it_never_touches_the_ledger_nor_a_text(rpc: Rpc) -> None:
     member = rpc.member()
     rpc.queue(member)

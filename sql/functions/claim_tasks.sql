@@ -119,6 +119,8 @@ begin
                             and (case t.priority when 'high' then 1 when 'low' then 3 else 2 end) = v_rank
                             and t.scheduled_for <= v_now
                             and (t.scheduled_for, t.id) > (v_after_time, v_after_id)
+                            -- A member's heap is walked through once, and hides nobody behind it.
+                            and (t.user_id is null or t.user_id <> all(v_members))
                         order by t.scheduled_for, t.id
                         limit c_window_most
                     ) as due

@@ -62,6 +62,8 @@ begin
             e.processed
             and e.created_at < v_now - greatest(p_dead_letters, c_least)
             and as_object(e.metadata) ? 'dead'
+            -- It may have waited for years before we gave it up.
+            and coalesce(as_time(e.metadata #>> '{dead,at}') < v_now - greatest(p_dead_letters, c_least), true)
         order by e.created_at
         limit v_limit
         for update skip locked

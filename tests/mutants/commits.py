@@ -101,6 +101,22 @@ MUTANTS = (
         ("test_values_nested_too_deep_are_handed_out_as_null_and_stay_as_they_are",),
     ),
     Mutant(
+        11,
+        "an-old-event-is-pruned-as-soon-as-it-is-given-up",
+        "functions/prune.sql",
+        "as_time(e.metadata #>> '{dead,at}') < v_now - greatest(p_dead_letters, c_least)",
+        "true",
+        ("test_a_dead_letter_s_time_begins_when_it_is_given_up",),
+    ),
+    Mutant(
+        17,
+        "a-heap-of-tasks-hides-the-others",
+        "functions/claim_tasks.sql",
+        "and (t.user_id is null or t.user_id <> all(v_members))",
+        "",
+        ("test_a_heap_of_one_member_s_due_tasks_hides_nobody_behind_it",),
+    ),
+    Mutant(
         12,
         "a-text-is-recorded-without-the-lock",
         "functions/record_inbound.sql",

@@ -183,6 +183,21 @@ def test_a_heap_of_one_member_s_due_texts_is_worked_off_in_one_run(crowd: Rpc) -
     assert 1 <= calls <= 15
 
 
+def test_a_heap_of_one_member_s_due_tasks_hides_nobody_behind_it(crowd: Rpc) -> None:
+    # More than one call looks at, all due before the others'.
+    crowd.rows(
+        "update agent_tasks set scheduled_for = %s where user_id = %s and status = 'pending'"
+        " returning id",
+        crowd.now - timedelta(days=1),
+        HOARDER,
+    )
+    tasks = crowd.call("claim_tasks", token=uuid4(), limit=10)["tasks"]
+    assert [task["user_id"] == str(HOARDER) for task in tasks] == [True] + [False] * 9
+    # Now that a task of theirs is being decided, none of the others is theirs.
+    tasks = crowd.call("claim_tasks", token=uuid4(), limit=10)["tasks"]
+    assert [task["user_id"] == str(HOARDER) for task in tasks] == [False] * 10
+
+
 @pytest.mark.parametrize(
     ("indexes", "scanned"),
     [
