@@ -60,13 +60,19 @@ begin
         and not exists (select 1 from unnest(v_texts) as t (words) where btrim(t.words) = '')
     then
         update message_queue
-        set final_message = v_texts[array_position(v_parts, id)]
+        set
+            final_message = v_texts[array_position(v_parts, id)],
+            sequence_total = case when sequence_id is not null then cardinality(v_texts) end
         where id = any(v_parts[1:cardinality(v_texts)]);
+        -- What is not said any more is no part of it, else the gate would miss it.
         update message_queue
         set
             status = 'superseded',
             superseded_by_message_id = p_id,
             superseded_reason = 'said in fewer texts',
+            sequence_id = null,
+            sequence_position = null,
+            sequence_total = null,
             message_data = message_data - 'hold' - 'render'
         where id = any(v_parts[cardinality(v_texts) + 1:]);
     else

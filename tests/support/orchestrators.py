@@ -57,6 +57,7 @@ def orchestrators(stack: StackUnderTest, count: int) -> Iterator[list[str]]:
         "TWILIO_AUTH_TOKEN": known["twilio"]["auth_token"],
         "TWILIO_NUMBER": known["twilio"]["number"],
         "TWILIO_API_URL": known["twilio"]["url"],
+        "TWILIO_SEGMENTS_PER_SECOND": "1000",
         "TWILIO_WEBHOOK_URL": known["functions"]["twilio_webhook"],
         "TWILIO_STATUS_URL": known["functions"]["twilio_status"],
         "ANTHROPIC_API_KEY": "simulated",
