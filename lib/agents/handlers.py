@@ -6,26 +6,35 @@ from lib.agents import agent_of_humans, bouncer, concierge, frame, summary
 from lib.agents.routing import agent_for
 from lib.core.model import Complete
 from lib.domain import messaging
+from lib.domain.verification import Addresses
 from lib.engine.registry import SendRequested
 from lib.engine.step import Claim, Decide, Malformed
 from lib.engine.turn import Member, Turn
 from lib.engine.work import UnitOfWork
 
-_AGENTS = {"bouncer": bouncer.decide, "concierge": concierge.decide}
-
 
 def event_handlers(
-    complete: Complete, *, answer_help: bool, is_spent: Callable[[], bool]
+    complete: Complete,
+    *,
+    addresses: Addresses,
+    answer_help: bool,
+    is_spent: Callable[[], bool],
 ) -> dict[str, Decide]:
     """The handlers of all event types that have one.
 
-    `complete` calls the model; `answer_help` is false where Twilio answers HELP itself; `is_spent`
-    says that no more may be spent on the model today.
+    `complete` calls the model; `addresses` makes those that prove an e-mail; `answer_help` is false
+    where Twilio answers HELP itself; `is_spent` says that no more may be spent on the model today.
     """
     return {
         "user.message.received": lambda claim, deadline: decide_turn(
-            claim, complete, deadline, answer_help=answer_help, is_spent=is_spent
+            claim,
+            complete,
+            deadline,
+            addresses=addresses,
+            answer_help=answer_help,
+            is_spent=is_spent,
         ),
+        "user.email_verified": lambda claim, _: bouncer.acknowledge(claim),
         "community.closure_due": lambda claim, _: agent_of_humans.close(claim),
         "message.send.requested": lambda claim, _: queue_text(claim),
     }
@@ -67,6 +76,7 @@ def decide_turn(
     complete: Complete,
     deadline: float,
     *,
+    addresses: Addresses,
     answer_help: bool,
     is_spent: Callable[[], bool],
 ) -> UnitOfWork:
@@ -95,8 +105,10 @@ def decide_turn(
         work = UnitOfWork(claim.source, created_by=agent)
     elif turn.turns_today >= messaging.MAX_TURNS_A_DAY or is_spent():
         work = frame.rest(turn, agent)
+    elif agent == bouncer.AGENT_TYPE:
+        work = bouncer.decide(turn, complete, deadline, addresses)
     else:
-        work = _AGENTS[agent](turn, complete, deadline)
+        work = concierge.decide(turn, complete, deadline)
     summary.schedule(work, turn)
     if helps and answer_help:
         work.say(

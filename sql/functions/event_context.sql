@@ -11,6 +11,10 @@ stable
 set search_path = public, pg_temp
 as $$
 begin
-    return case p_event.event_type when 'community.closure_due' then closure_context(p_now) end;
+    return case p_event.event_type
+        when 'community.closure_due' then closure_context(p_now)
+        -- A turn without texts: it goes on where the last one ended.
+        when 'user.email_verified' then turn_context(p_event.aggregate_id, array[p_event.id], p_now)
+    end;
 end;
 $$;
