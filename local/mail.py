@@ -90,6 +90,8 @@ def route(webhook_url: str, key: str) -> Route:
                 answer = await client.post(webhook_url, content=body, headers=headers)
         except httpx.HTTPError:
             return JSONResponse({"error": "email_webhook cannot be reached."}, 502)
+        if not answer.is_success:
+            return JSONResponse({"error": f"email_webhook answered {answer.status_code}."}, 502)
         return JSONResponse({"simulated": True, "status": answer.status_code})
 
     return Route("/email", deliver, methods=["POST"])

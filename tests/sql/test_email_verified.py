@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.support.rpc import Rpc
+from tests.support.sessions import Sessions
 
 EMAIL = "ida@fjord.test"
 
@@ -84,6 +85,22 @@ def test_a_proof_of_what_is_not_the_members_open_address_changes_nothing(
     answer = rpc.call("record_email_verified", proof=proof(rpc, member))
     assert answer == {"outcome": "refused", "event_id": None}
     assert recorded(rpc, member) == []
+
+
+def test_a_proof_waits_for_whoever_works_for_the_member_and_then_reads_the_address(
+    sessions: Sessions,
+) -> None:
+    agent, webhook = sessions.open(), sessions.open()
+    member = agent.member(email=EMAIL)
+    with agent.connection.transaction():
+        agent.rows("select lock_member(%s)", member)
+        waiting = sessions.waits(
+            webhook,
+            lambda: webhook.call("record_email_verified", proof=proof(webhook, member)),
+        )
+        agent.rows("update users set email = 'ida@sea.test' where id = %s returning id", member)
+    assert waiting.result() == {"outcome": "refused", "event_id": None}
+    assert recorded(webhook, member) == []
 
 
 def test_nobodys_proof_changes_nothing(rpc: Rpc) -> None:
