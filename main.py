@@ -11,6 +11,7 @@ from typing import Any
 FUNCTIONS = (
     "twilio_webhook",
     "twilio_status",
+    "email_webhook",
     "event_processor",
     "event_sweeper",
     "task_processor",

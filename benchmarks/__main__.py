@@ -5,6 +5,7 @@ import platform
 
 from benchmarks import claims, imports, ledger, orchestrator, processing, queues, texts
 from local import pubsub_emulator
+from tests.support.mail import PUBLIC_KEY
 from tests.support.stack import running_stack
 
 
@@ -25,6 +26,9 @@ def main() -> None:
             "TWILIO_WEBHOOK_URL": functions["twilio_webhook"],
             "TWILIO_STATUS_URL": functions["twilio_status"],
             "ANTHROPIC_API_KEY": "simulator",
+            "EMAIL_TOKEN_SECRET": "s" * 32,
+            "EMAIL_DOMAIN": "in.yachtparty.test",
+            "SENDGRID_PUBLIC_KEY": PUBLIC_KEY,
         }
     if pubsub_emulator.find():
         with running_stack({"PUBSUB_EMULATOR": "1"}) as stack:

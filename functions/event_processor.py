@@ -23,7 +23,8 @@ from lib.adapters.twilio_sms import Sms
 from lib.agents.handlers import event_handlers
 from lib.core import log, trace
 from lib.core.ids import scheduled_event_id
-from lib.core.settings import ModelSettings, TwilioSettings, load
+from lib.core.settings import EmailSettings, ModelSettings, TwilioSettings, load
+from lib.domain.verification import Addresses
 from lib.engine.outbox import Outbox
 from lib.engine.process import EventProcessor
 from lib.engine.registry import EVENT_TYPES
@@ -32,11 +33,13 @@ from lib.engine.spending import Spending
 log.setup()
 _log = log.get("event_processor")
 _twilio = load(TwilioSettings)
+_email = load(EmailSettings)
 _database = supabase.connect()
 _processor = EventProcessor(
     _database,
     event_handlers(
         claude.connect().complete,
+        addresses=Addresses(_email.email_token_secret, _email.email_domain),
         answer_help=not _twilio.twilio_handles_keywords,
         is_spent=Spending(_database, load(ModelSettings).daily_spend_cap_usd).is_over,
     ),

@@ -14,7 +14,8 @@ from lib.adapters import claude, pubsub, supabase
 from lib.adapters.twilio_sms import Sms
 from lib.agents.handlers import event_handlers, task_handlers
 from lib.core import log, trace
-from lib.core.settings import ModelSettings, TwilioSettings, load
+from lib.core.settings import EmailSettings, ModelSettings, TwilioSettings, load
+from lib.domain.verification import Addresses
 from lib.engine.outbox import Outbox
 from lib.engine.process import EventProcessor
 from lib.engine.spending import Spending
@@ -23,6 +24,7 @@ from lib.engine.tasks import TaskProcessor
 log.setup()
 _log = log.get("task_processor")
 _twilio = load(TwilioSettings)
+_email = load(EmailSettings)
 _database = supabase.connect()
 _spending = Spending(_database, load(ModelSettings).daily_spend_cap_usd)
 _complete = claude.connect().complete
@@ -30,7 +32,10 @@ _outbox = Outbox(_database, Sms(_twilio))
 _events = EventProcessor(
     _database,
     event_handlers(
-        _complete, answer_help=not _twilio.twilio_handles_keywords, is_spent=_spending.is_over
+        _complete,
+        addresses=Addresses(_email.email_token_secret, _email.email_domain),
+        answer_help=not _twilio.twilio_handles_keywords,
+        is_spent=_spending.is_over,
     ),
     _outbox,
     pubsub.publish,

@@ -9,6 +9,7 @@ Answers: 204; 403 to anybody but Twilio; 400 with one sentence; 503 when nothing
 from flask import Request, Response
 
 from lib.adapters import supabase, twilio_forms
+from lib.adapters.bad_call import BadCall
 from lib.adapters.twilio_errors import whose
 from lib.core import log, trace
 from lib.core.ids import receipt_event_id, receipt_key
@@ -32,7 +33,7 @@ def twilio_status(request: Request) -> Response:
             request.get_data(cache=False),
             request.headers.get("X-Twilio-Signature", ""),
         )
-    except twilio_forms.BadCall as refusal:
+    except BadCall as refusal:
         trace.warn(outcome="refused", status=refusal.status)
         return Response(refusal.sentence, refusal.status, mimetype="text/plain")
     try:

@@ -11,6 +11,7 @@ Answers: 200 with empty TwiML; 403 to anybody but Twilio; 400 with one sentence 
 from flask import Request, Response
 
 from lib.adapters import pubsub, supabase, twilio_forms
+from lib.adapters.bad_call import BadCall
 from lib.core import log, trace
 from lib.core.settings import TwilioSettings, load
 from lib.domain import messaging
@@ -36,7 +37,7 @@ def twilio_webhook(request: Request) -> Response:
             request.get_data(cache=False),
             request.headers.get("X-Twilio-Signature", ""),
         )
-    except twilio_forms.BadCall as refusal:
+    except BadCall as refusal:
         trace.warn(outcome="refused", status=refusal.status)
         return Response(refusal.sentence, refusal.status, mimetype="text/plain")
     text = messaging.inbound_text(

@@ -5,6 +5,7 @@ POST /clock {"advance_s": n}     moves the clock, then runs the schedules that b
 GET  /schedules                  {"schedules": [{"name", "period_s", "paused", "last_run", …}]}
 POST /schedules/{name}           runs that schedule now and answers as its function did
 POST /schedules/{name}/pause     it is not called by the clock until …/resume, also after a restart
+POST /email {"from", "to", …}    delivers a mail, where the mail provider is simulated (mail.py)
 /                                the page, unless the stack is headless
 """
 
@@ -26,6 +27,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from local import mail
 from local.clock import MovableClock
 from local.description import Description
 from local.phones.guard import SameMachineOnly
@@ -34,9 +36,13 @@ from local.state import State
 
 
 def create_app(
-    description: Description, clock: MovableClock, paused: Path | None = None
+    description: Description,
+    clock: MovableClock,
+    paused: Path | None = None,
+    mail_key: str | None = None,
 ) -> Starlette:
-    """The controller of one stack; `paused` is the file that remembers paused schedules."""
+    """The controller of one stack; `paused` is the file that remembers paused schedules, `mail_key`
+    signs the calls of the mail provider's stand-in."""
     schedules = {
         name: Schedule(
             name, description["functions"][job.function], job.period, job.overlaps, job.body
@@ -99,6 +105,8 @@ def create_app(
         Route("/schedules/{name}", run_schedule, methods=["POST"]),
         Route("/schedules/{name}/{verb}", pause_or_resume, methods=["POST"]),
     ]
+    if "email" in description and mail_key:
+        routes.append(mail.route(description["functions"]["email_webhook"], mail_key))
     if description["phones"] and description["database_url"]:
         routes.append(Mount("/", app=_page(description, description["database_url"])))
     # Any site open in the same browser could otherwise move the clock or run schedules.
@@ -123,6 +131,7 @@ def _page(description: Description, database_url: str) -> Starlette:
             schedules=description["schedules"],
             twilio_control=twilio.get("control"),
             claude_control=claude.get("control"),
+            mail_url=description.get("email"),
         )
     )
 
@@ -152,7 +161,8 @@ def main() -> None:
     description: Description = json.loads(state.addresses.read_text(encoding="utf-8"))
     clock_file = os.environ.get("LOCAL_CLOCK_FILE")
     clock = MovableClock(Path(clock_file) if clock_file else None)
-    app = create_app(description, clock, state.root / "paused.json")
+    keys: dict[str, str] = json.loads(state.secrets.read_text(encoding="utf-8"))
+    app = create_app(description, clock, state.root / "paused.json", keys["mail_private_key"])
     uvicorn.run(
         app,
         host="127.0.0.1",

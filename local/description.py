@@ -46,7 +46,9 @@ class Description(TypedDict):
     """The contract for black-box tests.
 
     `phones` is null in a headless stack; `database_url` is null when only the API of a real
-    Supabase project is known. `pubsub` is there only when the emulator is used, not the relay.
+    Supabase project is known. `email` takes a mail {"from", "to", "subject", "text"} and delivers
+    it to email_webhook as the provider would; it is there only when that is simulated. `pubsub` is
+    there only when the emulator is used, not the relay.
     """
 
     phones: str | None
@@ -58,6 +60,7 @@ class Description(TypedDict):
     twilio: Twilio
     claude: Claude
     clock: str
+    email: NotRequired[str]
     pubsub: NotRequired[PubSub]
 
 

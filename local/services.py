@@ -5,6 +5,7 @@ the relay stands in for Pub/Sub unless the emulator is asked for (PUBSUB_EMULATO
 PUBSUB_EMULATOR_HOST: one that runs already).
 """
 
+import base64
 import hashlib
 import importlib
 import importlib.util
@@ -19,6 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+)
+
 from local.description import Claude, Description, PubSub, Supabase, Twilio
 from local.postgres import Postgres
 from local.processes import Program, StartError
@@ -29,6 +39,8 @@ SUPABASE_API = PROJECT_ROOT / "local" / "supabase_api"
 
 # Fictional: numbers from 555-0100 to 555-0199 are never given to anyone.
 _LOCAL_NUMBER = "+14155550100"
+# Never anybody's, like all of .test (RFC 2606).
+_LOCAL_MAIL_DOMAIN = "in.yachtparty.test"
 
 # Below the range that outgoing connections take their ports from: a port must still be free when
 # a process that died is started again on it.
@@ -42,6 +54,7 @@ class Services:
     state: State
     description: Description
     ports: Mapping[str, int]
+    mail: Mapping[str, str]
     postgres: Postgres | None
     functions: Sequence[str]
 
@@ -104,6 +117,7 @@ class Services:
             "TWILIO_WEBHOOK_URL": functions.get("twilio_webhook", ""),
             "TWILIO_STATUS_URL": functions.get("twilio_status", ""),
         }
+        env |= self.mail
         if "twilio" in self.ports:
             env["TWILIO_API_URL"] = twilio["url"]
             # The simulator takes what it is given.
@@ -202,9 +216,13 @@ def plan(state: State, env: Mapping[str, str]) -> Services:
         claude=_real_claude(env) if real_claude else _local_claude(at["claude"]),
         clock=f"{at['controller']}/clock",
     )
+    real_mail = bool(env.get("SENDGRID_PUBLIC_KEY"))
+    if not real_mail and "email_webhook" in functions:
+        description["email"] = f"{at['controller']}/email"
     if emulator := env.get("PUBSUB_EMULATOR_HOST") or at.get("pubsub", "").removeprefix("http://"):
         description["pubsub"] = _pubsub(state, emulator, env)
-    return Services(state, description, ports, postgres, names)
+    mail = _real_mail(env) if real_mail else _local_mail(keys, env)
+    return Services(state, description, ports, mail, postgres, names)
 
 
 def _function_names() -> tuple[str, ...]:
@@ -246,12 +264,22 @@ def _keys(state: State) -> dict[str, str]:
     try:
         known: dict[str, Any] = json.loads(state.secrets.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        known = {
-            "supabase_secret_key": f"sb_secret_{secrets.token_urlsafe(24)}",
-            "supabase_publishable_key": f"sb_publishable_{secrets.token_urlsafe(24)}",
-            "twilio_account_sid": f"AC{secrets.token_hex(16)}",
-            "twilio_auth_token": secrets.token_hex(16),
-        }
+        known = {}
+    made = {
+        "supabase_secret_key": f"sb_secret_{secrets.token_urlsafe(24)}",
+        "supabase_publishable_key": f"sb_publishable_{secrets.token_urlsafe(24)}",
+        "twilio_account_sid": f"AC{secrets.token_hex(16)}",
+        "twilio_auth_token": secrets.token_hex(16),
+        "email_token_secret": secrets.token_urlsafe(32),
+        "mail_private_key": _base64(
+            ec.generate_private_key(ec.SECP256R1()).private_bytes(
+                Encoding.DER, PrivateFormat.PKCS8, NoEncryption()
+            )
+        ),
+    }
+    # A key that came in later is added to a directory from before.
+    if not made.keys() <= known.keys():
+        known = made | known
         write_private_json(state.secrets, known)
     return known
 
@@ -287,6 +315,30 @@ def _real_twilio(env: Mapping[str, str]) -> Twilio:
         auth_token=_needed(env, "TWILIO_AUTH_TOKEN", "TWILIO_ACCOUNT_SID"),
         number=_needed(env, "TWILIO_NUMBER", "TWILIO_ACCOUNT_SID"),
     )
+
+
+def _real_mail(env: Mapping[str, str]) -> dict[str, str]:
+    """What the functions are told of the mail."""
+    because = "SENDGRID_PUBLIC_KEY"
+    return {
+        "EMAIL_TOKEN_SECRET": _needed(env, "EMAIL_TOKEN_SECRET", because),
+        "EMAIL_DOMAIN": _needed(env, "EMAIL_DOMAIN", because),
+        because: env[because],
+    }
+
+
+def _local_mail(keys: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
+    private = load_der_private_key(base64.b64decode(keys["mail_private_key"]), None)
+    public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return {
+        "EMAIL_TOKEN_SECRET": env.get("EMAIL_TOKEN_SECRET") or keys["email_token_secret"],
+        "EMAIL_DOMAIN": env.get("EMAIL_DOMAIN") or _LOCAL_MAIL_DOMAIN,
+        "SENDGRID_PUBLIC_KEY": _base64(public),
+    }
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _local_claude(url: str) -> Claude:

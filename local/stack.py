@@ -167,6 +167,8 @@ class Stack:
             "Twilio": twilio["url"] + (" (simulated)" if "control" in twilio else ""),
             "Pub/Sub": f"http://{pubsub['emulator']} (emulator)" if pubsub else "the relay",
             "Claude": claude["url"] + (" (simulated)" if claude["simulated"] else ""),
+            "E-mail": description.get("email", "SendGrid")
+            + (" (simulated)" if "email" in description else ""),
             "Clock": description["clock"],
             **description["functions"],
             "Everything": str(self._state.stack_file),

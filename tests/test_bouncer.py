@@ -1,6 +1,7 @@
 """The bouncer: what a turn of onboarding changes, and what no model can make it change."""
 
 import json
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 from lib.agents import bouncer
 from lib.core.ids import derived_id
 from lib.core.model import JSON, ModelReply, ModelUnavailable
+from lib.engine.step import Claim
 from lib.engine.turn import Turn
 from lib.engine.work import DecisionFailed, UnitOfWork
 from tests.support.scripted_model import (
+    ADDRESSES,
     CALL,
     INSTANCE,
     MEMBER,
@@ -40,12 +43,13 @@ COMPLETE: JSON = {
     "title": "CTO",
     "email": "ida@fjord.no",
 }
-STEPS = ["referrer", "name", "company_title", "email"]
+STEPS = ["referrer", "name", "company_title", "email", "email_verification"]
+PROVED: JSON = COMPLETE | {"email_verified": True}
 
 
 def decide(turn_: Turn, *replies: ModelReply) -> tuple[UnitOfWork, ScriptedModel]:
     model = ScriptedModel(*replies)
-    return bouncer.decide(turn_, model, soon()), model
+    return bouncer.decide(turn_, model, soon(), ADDRESSES), model
 
 
 def card(model: ScriptedModel, request: int = 0) -> JSON:
@@ -75,12 +79,17 @@ def test_the_request_is_what_the_model_takes() -> None:
     (block,) = request["system"]
     assert block["text"].startswith("You are the bouncer of Yachtparty")
     assert block["cache_control"] == {"type": "ephemeral"}
-    assert [t["name"] for t in request["tools"]] == ["collect_user_info", "complete_onboarding"]
+    assert [t["name"] for t in request["tools"]] == [
+        "collect_user_info",
+        "send_verification_email",
+        "complete_onboarding",
+    ]
     assert request["messages"] == [
         {
             "role": "user",
             "content": '<member>\n{"known": {}, "missing": ["referrer", "name", "company_title", '
-            '"email"], "asked": [], "onboarding": "open", "local_time": "2026-11-22T18:03"}\n'
+            '"email", "email_verification"], "asked": [], "onboarding": "open", '
+            '"local_time": "2026-11-22T18:03"}\n'
             "</member>\n<texts>\n<text>hi there</text>\n</texts>",
         }
     ]
@@ -178,18 +187,16 @@ def test_details_in_any_order_fill_columns_and_complete_steps_once() -> None:
         ("user.onboarding_step.completed", {"step": "name", "value": "Ida Berg"}),
         ("user.onboarding_step.completed", {"step": "company_title", "value": "Fjord, CTO"}),
         ("user.onboarding_step.completed", {"step": "email", "value": "ida@fjord.no"}),
-        ("user.onboarding_completed", {}),
     ]
     rows = [c["row"] for c in work.changes if c["table"] == "events"]
     assert all(row["processed"] and row["aggregate_id"] == str(MEMBER) for row in rows)
-    assert rows[-1]["id"] == str(derived_id(MEMBER, "onboarding_completed"))
-    assert result(model) == {"onboarding": "waiting_for_approval", "missing": []}
+    assert result(model) == {"onboarding": "open", "missing": ["email_verification"]}
 
 
 def test_steps_and_completion_are_told_only_once() -> None:
     done = turn(
         "my title is CEO now",
-        member=COMPLETE,
+        member=PROVED,
         steps_completed=STEPS,
         onboarding_completed=True,
         **known_to("bouncer"),
@@ -265,7 +272,7 @@ def test_a_referrer_is_matched_only_by_a_unique_full_name_and_never_confirmed(
     assert member_update(work) == stored
     assert result(model) == {
         "known": {"referrer": "given"},
-        "missing": ["name", "company_title", "email"],
+        "missing": STEPS[1:],
         "referrer": "noted",
     }
     assert str(ANN["id"]) not in json.dumps(model.requests, default=str)
@@ -308,7 +315,7 @@ def test_an_asked_referrer_question_is_passed_over_when_they_go_on() -> None:
     work, model = decide(
         turn("Ida Berg", **known), collect(first_name="Ida", last_name="Berg"), ASK
     )
-    assert result(model)["missing"] == ["company_title", "email"]
+    assert result(model)["missing"] == STEPS[2:]
     assert events(work)[0][1] == {"step": "referrer", "value": "unanswered"}
 
 
@@ -319,7 +326,7 @@ def test_completing_early_says_what_is_missing_and_changes_nothing() -> None:
 
 
 def test_an_unanswered_referrer_does_not_hold_up_completion_once_it_was_asked() -> None:
-    last = turn("no idea", member=COMPLETE, steps_completed=STEPS[1:], **known_to("bouncer"))
+    last = turn("no idea", member=PROVED, steps_completed=STEPS[1:], **known_to("bouncer"))
     work, _ = decide(last, uses(use("complete_onboarding")), ASK)
     assert events(work) == [
         ("user.onboarding_step.completed", {"step": "referrer", "value": "unanswered"}),
@@ -328,9 +335,171 @@ def test_an_unanswered_referrer_does_not_hold_up_completion_once_it_was_asked() 
 
 
 def test_completion_does_not_depend_on_the_models_memory() -> None:
-    last = turn("ida@fjord.no", member=COMPLETE | {"email": None}, steps_completed=STEPS[:3])
-    work, _ = decide(last, collect(email="ida@fjord.no"), ASK)
+    last = turn("CTO", member=PROVED | {"title": None}, steps_completed=["referrer", "name"])
+    work, _ = decide(last, collect(title="CTO"), ASK)
     assert events(work)[-1] == ("user.onboarding_completed", {})
+    rows = [c["row"] for c in work.changes if c["table"] == "events"]
+    assert rows[-1]["id"] == str(derived_id(MEMBER, "onboarding_completed"))
+    assert rows[-1]["processed"] is True
+
+
+GIVES = uses(use("send_verification_email"))
+UNPROVED = turn("hello?", member=COMPLETE, steps_completed=STEPS[:4], **known_to("bouncer"))
+
+
+def given_in(texts: list[str], email: str = "ida@fjord.no") -> bool:
+    """Whether the last text ends with an address that proves this e-mail of the member's."""
+    token = ADDRESSES.read(texts[-1].rsplit("\n", 1)[-1], email)
+    return token is not None and token.user_id == MEMBER and email in texts[-1]
+
+
+def test_the_address_to_write_to_follows_as_a_text_of_its_own_made_by_code() -> None:
+    last = turn("ida@fjord.no", member=COMPLETE | {"email": None}, steps_completed=STEPS[:3])
+    work, model = decide(last, collect(email="ida@fjord.no"), GIVES, ASK)
+    first, second = said(work)
+    assert first == "Thanks. What is next?"
+    assert given_in([second])
+    assert result(model) == {"address": "follows your answer"}
+    assert "verify+" not in json.dumps(model.requests)
+    token = ADDRESSES.read(second.rsplit("\n", 1)[-1], "ida@fjord.no")
+    assert token is not None
+    assert token.expires_at == last.now.replace(microsecond=0) + timedelta(hours=72)
+
+
+def test_the_address_is_given_also_when_the_model_forgets_to() -> None:
+    last = turn("ida@fjord.no", member=COMPLETE | {"email": None}, steps_completed=STEPS[:3])
+    assert given_in(said(decide(last, collect(email="ida@fjord.no"), ASK)[0]))
+
+
+def test_the_address_is_not_given_while_something_else_is_asked_for() -> None:
+    work, model = decide(turn("Ida, ida@fjord.no"), collect(email="ida@fjord.no"), ASK)
+    assert len(said(work)) == 1
+    assert result(model)["missing"] == ["referrer", "name", "company_title", "email_verification"]
+
+
+def test_the_address_is_given_once_and_again_when_the_model_says_so() -> None:
+    assert len(said(decide(UNPROVED, ASK)[0])) == 1
+    assert given_in(said(decide(UNPROVED, GIVES, ASK)[0]))
+
+
+def test_another_e_mail_gets_another_address_also_while_waiting_for_approval() -> None:
+    waiting = turn("use i@sea.no", member=PROVED, steps_completed=STEPS, onboarding_completed=True)
+    work, _ = decide(waiting, collect(email="i@sea.no"), ASK)
+    assert given_in(said(work), "i@sea.no")
+    assert not given_in(said(work), "ida@fjord.no")
+
+
+@pytest.mark.parametrize("member", [{}, PROVED], ids=["no e-mail", "a proved one"])
+def test_without_an_open_e_mail_there_is_no_address_to_give(member: JSON) -> None:
+    work, model = decide(turn("hi", member=member), GIVES, ASK)
+    assert model.results()[0]["is_error"] is True
+    assert len(said(work)) == 1
+
+
+def test_an_answer_of_three_texts_ends_with_the_address() -> None:
+    work, _ = decide(UNPROVED, GIVES, text("One.\n\nTwo.\n\nThree."))
+    texts = said(work)
+    assert texts[:2] == ["One.", "Two."]
+    assert texts[2].startswith("Three.\n\n")
+    assert given_in(texts)
+
+
+def test_an_address_that_the_model_makes_up_is_not_sent() -> None:
+    invented = "Write to verify+abc@in.yachtparty.test"
+    assert said(decide(UNPROVED, text(invented))[0]) == [
+        "Your e-mail has not arrived yet. Should I give you the address again?"
+    ]
+    with_address = said(decide(UNPROVED, GIVES, text(invented))[0])
+    assert with_address[0] == "One thing is left: showing that the e-mail address is yours."
+    assert given_in(with_address)
+
+
+def test_an_unanswered_referrer_does_not_hold_up_the_address() -> None:
+    last = turn("no idea", member=COMPLETE, steps_completed=STEPS[1:4], **known_to("bouncer"))
+    work, _ = decide(last, uses(use("complete_onboarding")), ASK)
+    assert events(work) == [
+        ("user.onboarding_step.completed", {"step": "referrer", "value": "unanswered"})
+    ]
+    assert given_in(said(work))
+
+
+def proved(member: JSON | None = None, email: str = "ida@fjord.no", **context: Any) -> UnitOfWork:
+    """What is decided about a mail that proved `email`."""
+    document = turn(member=COMPLETE | (member or {})).model_dump(mode="json") | context
+    return bouncer.acknowledge(
+        Claim(
+            token=UUID(int=9),
+            type="user.email_verified",
+            payload={"email": email, "token_id": str(UUID(int=8))},
+            context=document,
+            event_ids=[SOURCE],
+        )
+    )
+
+
+def test_a_proved_e_mail_is_kept_if_it_is_still_the_members_and_nothing_is_missing_then() -> None:
+    work = proved(steps_completed=STEPS[:4])
+    (update,) = [c for c in work.changes if c["table"] == "users"]
+    assert update["set"] == {"email_verified": True}
+    assert update["expect"] == {
+        "email": "ida@fjord.no",
+        "email_verified": False,
+        "verified": False,
+        "poc_agent_type": None,
+    }
+    assert events(work) == [
+        (
+            "user.onboarding_step.completed",
+            {"step": "email_verification", "value": "ida@fjord.no"},
+        ),
+        ("user.onboarding_completed", {}),
+    ]
+    assert said(work) == [
+        "Thanks, your e-mail address is confirmed. That is all we need, and a person on the team"
+        " looks at it next. If you like, tell me what you know best and your LinkedIn."
+    ]
+    assert work.calls == []
+
+
+def test_after_a_proof_the_onboarding_goes_on_with_the_next_question() -> None:
+    work = proved({"company": None}, steps_completed=["referrer", "name"])
+    assert said(work) == [
+        "Thanks, your e-mail address is confirmed. Where do you work, and what do you do there?"
+    ]
+    assert [payload.get("step") for _, payload in events(work)] == ["email_verification"]
+
+
+def test_what_was_told_before_is_not_asked_for_with_the_thanks() -> None:
+    told = {"expertise": ["fish"], "linkedin_url": "https://www.linkedin.com/in/idab"}
+    assert said(proved(told, steps_completed=STEPS[:4]))[0].endswith("looks at it next.")
+
+
+def test_a_proof_while_waiting_for_approval_is_only_thanked_for() -> None:
+    work = proved(steps_completed=STEPS, onboarding_completed=True)
+    assert said(work) == ["Thanks, your e-mail address is confirmed."]
+    assert "user.onboarding_completed" not in [name for name, _ in events(work)]
+
+
+def test_a_members_proof_is_kept_and_thanked_for_without_onboarding() -> None:
+    work = proved({"verified": True})
+    assert said(work) == ["Thanks, your e-mail address is confirmed."]
+    assert events(work) == []
+    assert work.created_by == "concierge"
+
+
+@pytest.mark.parametrize(
+    ("member", "email"),
+    [
+        ({"email": "i@sea.no"}, "ida@fjord.no"),
+        ({"email": None}, "ida@fjord.no"),
+        ({"email_verified": True}, "ida@fjord.no"),
+    ],
+    ids=["changed since", "gone", "proved already"],
+)
+def test_a_proof_of_what_is_no_longer_open_changes_and_says_nothing(
+    member: JSON, email: str
+) -> None:
+    assert proved(member, email).changes == []
 
 
 def test_a_picture_alone_is_answered_honestly_even_if_the_model_is_not() -> None:
@@ -352,7 +521,7 @@ def test_a_sequence_is_queued_in_order() -> None:
 def test_a_failed_turn_keeps_its_calls() -> None:
     failing = ScriptedModel(collect(first_name="x"), ModelUnavailable("down", CALL))
     with pytest.raises(DecisionFailed) as failed:
-        bouncer.decide(turn("hi"), failing, soon())
+        bouncer.decide(turn("hi"), failing, soon(), ADDRESSES)
     assert isinstance(failed.value.__cause__, ModelUnavailable)
     assert len(failed.value.work.calls) == 2
 
@@ -386,6 +555,7 @@ lies = st.lists(
         ).map(lambda arguments: collect(**arguments)),
         st.just(uses(use("complete_onboarding"))),
         st.just(uses(use("set_verified", verified=True))),
+        st.just(uses(use("send_verification_email"))),
         st.text(max_size=600).map(text),
         st.just(ModelReply([{"type": "text", "text": "{}"}], "max_tokens", CALL)),
     ),

@@ -18,7 +18,15 @@ from lib.agents import bouncer, concierge
 from lib.core.model import JSON, ModelError, ModelRejected, ModelUnavailable
 from lib.core.prices import PRICES, Price, UnknownModelError, price_of
 from lib.core.settings import SettingsError
-from tests.support.scripted_model import events, known_to, member_update, said, soon, turn
+from tests.support.scripted_model import (
+    ADDRESSES,
+    events,
+    known_to,
+    member_update,
+    said,
+    soon,
+    turn,
+)
 from tests.support.sim_process import Simulator
 
 REQUEST: JSON = {
@@ -247,7 +255,7 @@ def test_the_simulator_takes_the_bouncers_requests_and_plays_its_part(
     simulated: ClaudeModel,
 ) -> None:
     words = "I'm Ida Berg, CTO at Fjord. ida@fjord.no"
-    work = bouncer.decide(turn("nobody sent me", words), simulated.complete, soon())
+    work = bouncer.decide(turn("nobody sent me", words), simulated.complete, soon(), ADDRESSES)
     assert member_update(work) == {
         "first_name": "Ida",
         "last_name": "Berg",
@@ -255,16 +263,18 @@ def test_the_simulator_takes_the_bouncers_requests_and_plays_its_part(
         "title": "CTO",
         "email": "ida@fjord.no",
     }
-    assert ("user.onboarding_completed", {}) in events(work)
-    assert said(work)
+    completed = {payload["step"] for _, payload in events(work)}
+    assert completed == {"referrer", "name", "company_title", "email"}
+    assert "address is yours" in said(work)[0]
+    assert "verify+" in said(work)[1]
     assert all(call["error"] is None and call["cost_usd"] > 0 for call in work.calls)
 
 
 def test_the_static_prefix_is_read_from_the_cache_by_the_next_turn(
     simulated: ClaudeModel,
 ) -> None:
-    first = bouncer.decide(turn("hi"), simulated.complete, soon())
-    second = bouncer.decide(turn("what is this?"), simulated.complete, soon())
+    first = bouncer.decide(turn("hi"), simulated.complete, soon(), ADDRESSES)
+    second = bouncer.decide(turn("what is this?"), simulated.complete, soon(), ADDRESSES)
     assert first.calls[0]["input_data"]["cache_write"] > 0
     assert second.calls[0]["input_data"]["cache_read"] > 0
     assert second.calls[0]["input_data"]["cache_write"] == 0
@@ -277,7 +287,9 @@ def test_the_simulator_answers_a_member_as_the_concierge(simulated: ClaudeModel)
 
 def test_a_picture_alone_is_answered_honestly(simulated: ClaudeModel) -> None:
     picture = {"content": "", "media": [{"url": "https://x", "content_type": "image/png"}]}
-    work = bouncer.decide(turn(picture, **known_to("bouncer")), simulated.complete, soon())
+    work = bouncer.decide(
+        turn(picture, **known_to("bouncer")), simulated.complete, soon(), ADDRESSES
+    )
     assert "can't open" in said(work)[0]
     assert len(work.calls) == 1
 
@@ -286,7 +298,7 @@ def test_a_rewrite_is_taken_by_the_simulator_too(
     simulator: Simulator, simulated: ClaudeModel
 ) -> None:
     simulator.control(say=["See https://example.org", "Who told you about us?"])
-    work = bouncer.decide(turn("hi"), simulated.complete, soon())
+    work = bouncer.decide(turn("hi"), simulated.complete, soon(), ADDRESSES)
     assert said(work) == ["Who told you about us?"]
     assert len(work.calls) == 2
 

@@ -31,6 +31,11 @@ TOOLS = [
         "input_schema": {"type": "object", "properties": {"first_name": {"type": "string"}}},
     },
     {
+        "name": "send_verification_email",
+        "description": "Give the address.",
+        "input_schema": {"type": "object", "properties": {}},
+    },
+    {
         "name": "complete_onboarding",
         "description": "Hand over.",
         "input_schema": {"type": "object", "properties": {}},
@@ -79,6 +84,7 @@ class Onboarding:
         self.history: list[JSON] = []
         self.status = "open"
         self.collected: list[JSON] = []
+        self.addresses = 0
 
     @property
     def missing(self) -> list[str]:
@@ -87,8 +93,17 @@ class Onboarding:
             "name": self.known.get("first_name") and self.known.get("last_name"),
             "company_title": self.known.get("company") and self.known.get("title"),
             "email": self.known.get("email"),
+            "email_verification": self.known.get("email_verified"),
         }
-        return [step for step in STEPS if not has[step]]
+        return [step for step in has if not has[step]]
+
+    def prove(self) -> None:
+        """The member's mail has arrived, and the bouncer's code has said so."""
+        self.known["email_verified"] = True
+        assert not self.missing
+        self.status = "waiting_for_approval"
+        said = "Thanks, confirmed. If you like, tell me what you know best and your LinkedIn."
+        self.history += [{"role": "assistant", "content": said}]
 
     def say(self, *texts: str, media: int = 0) -> str:
         """The member's new texts; the agent's answer after its tool loop."""
@@ -157,7 +172,12 @@ class Onboarding:
                 values["referrer"] = "given"  # passed over by another answer
             self.known |= values
             return {"known": self.known, "missing": self.missing}
-        if not set(self.missing) - {"referrer"}:
+        if name == "send_verification_email":
+            self.addresses += 1
+            return {"address": "follows your answer"}
+        if not set(self.missing) - {"referrer", "email_verification"}:
+            self.known["referrer"] = "given"
+        if not self.missing:
             self.status = "waiting_for_approval"
         return {"onboarding": self.status, "missing": self.missing}
 
@@ -178,8 +198,8 @@ def test_an_onboarding_asks_one_thing_at_a_time_and_ends_with_a_person(talk: Onb
     )
     assert talk.say("CTO at Acme") == "Got it. What is your work e-mail address?"
     last = talk.say("sure, it's jane@acme.com")
-    assert "a person on the team will look at it" in last
-    assert talk.status == "waiting_for_approval"
+    assert last == "Got it. One thing is left: showing that the e-mail address is yours."
+    assert (talk.addresses, talk.status) == (1, "open")
     assert talk.known == {
         "referrer": "given",
         "first_name": "jane",
@@ -206,9 +226,9 @@ def test_everything_in_one_text_is_taken_at_once(talk: Onboarding) -> None:
             "email": "jane@acme.com",
         }
     ]
-    assert talk.status == "waiting_for_approval"
-    assert said.startswith("This is Yachtparty")
-    assert "will look at it" in said
+    assert talk.addresses == 1
+    assert "This is Yachtparty" in said
+    assert "address is yours" in said
 
 
 def test_texts_of_one_turn_are_one_thought_and_the_last_word_counts(talk: Onboarding) -> None:
@@ -234,7 +254,7 @@ def test_one_word_answers_are_read_as_answers_to_the_last_question(talk: Onboard
     assert talk.say("Acme") == "Got it. What is your title there?"
     talk.say("Analytics")
     talk.say("jane@acme.com")
-    assert talk.status == "waiting_for_approval"
+    assert talk.missing == ["email_verification"]
     assert (talk.known["first_name"], talk.known["last_name"]) == ("Jane", "Doe")
     assert (talk.known["company"], talk.known["title"]) == ("Acme", "Analytics")
 
@@ -295,11 +315,25 @@ def test_who_told_them_is_asked_once_and_passed_over_when_they_will_not_say(
     talk.say("Jane Doe")
     talk.say("CTO at Acme")
     talk.say("jane@acme.com")
-    assert talk.status == "waiting_for_approval"
+    assert talk.missing == ["email_verification"]
+
+
+def test_the_address_is_given_once_and_again_for_another_e_mail_or_when_asked_for(
+    talk: Onboarding,
+) -> None:
+    talk.say("I'm Jane Doe, CTO at Acme, jane@acme.com, Sam Lee sent me")
+    assert "has not arrived yet" in talk.say("done")
+    assert "has not arrived yet" in talk.say("how long does this take?")
+    assert talk.addresses == 1
+    assert "Here is the address again" in talk.say("what was the address again?")
+    assert talk.addresses == 2
+    assert "address is yours" in talk.say("use jane@acme.org instead")
+    assert talk.addresses == 3
 
 
 def test_while_waiting_nothing_is_asked_and_no_date_is_promised(talk: Onboarding) -> None:
     talk.say("I'm Jane Doe, CTO at Acme, jane@acme.com, Sam Lee sent me")
+    talk.prove()
     assert "can't say when" in talk.say("thanks")
     assert "?" not in talk.say("when do I hear from you?")
     assert talk.say("my email is jane@acme.org now") == "Thanks, I changed that."
@@ -307,8 +341,8 @@ def test_while_waiting_nothing_is_asked_and_no_date_is_promised(talk: Onboarding
 
 
 def test_what_they_know_best_is_noted_after_it_was_mentioned(talk: Onboarding) -> None:
-    said = talk.say("I'm Jane Doe, CTO at Acme, jane@acme.com, Sam Lee sent me")
-    assert "what you know best" in said
+    talk.say("I'm Jane Doe, CTO at Acme, jane@acme.com, Sam Lee sent me")
+    talk.prove()
     talk.say("pricing, hiring & sales. https://www.linkedin.com/in/jane-doe/")
     assert talk.known["expertise"] == ["pricing", "hiring", "sales"]
     assert talk.known["linkedin_url"] == "https://www.linkedin.com/in/jane-doe"

@@ -10,12 +10,15 @@ from pydantic_settings import BaseSettings
 
 import main
 from lib.core.settings import (
+    EmailSettings,
+    MailProviderSettings,
     ModelSettings,
     SettingsError,
     SupabaseSettings,
     TwilioSettings,
     load,
 )
+from tests.support.mail import PUBLIC_KEY
 
 #: Well-formed and fictitious: importing an entry point reads settings but calls nobody.
 ENVIRONMENT = {
@@ -27,6 +30,9 @@ ENVIRONMENT = {
     "TWILIO_WEBHOOK_URL": "http://127.0.0.1:9/twilio_webhook",
     "TWILIO_STATUS_URL": "http://127.0.0.1:9/twilio_status",
     "ANTHROPIC_API_KEY": "key",
+    "EMAIL_TOKEN_SECRET": "s" * 32,
+    "EMAIL_DOMAIN": "in.yachtparty.test",
+    "SENDGRID_PUBLIC_KEY": PUBLIC_KEY,
 }
 
 
@@ -49,7 +55,7 @@ def modules_of(function: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("function", ["twilio_webhook", "twilio_status"])
+@pytest.mark.parametrize("function", ["twilio_webhook", "twilio_status", "email_webhook"])
 def test_a_webhook_loads_neither_anthropic_nor_the_twilio_client_nor_google_cloud(
     function: str,
 ) -> None:
@@ -97,10 +103,34 @@ def test_each_required_variable_is_named_when_it_is_missing(
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv(missing)
-    groups: tuple[type[BaseSettings], ...] = (SupabaseSettings, TwilioSettings, ModelSettings)
+    groups: tuple[type[BaseSettings], ...] = (
+        SupabaseSettings,
+        TwilioSettings,
+        ModelSettings,
+        EmailSettings,
+        MailProviderSettings,
+    )
     (group,) = (g for g in groups if missing.lower() in g.model_fields)
     with pytest.raises(SettingsError, match=f"^{missing} is missing.$"):
         load(group)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EMAIL_TOKEN_SECRET", "too short"),
+        ("EMAIL_DOMAIN", "verify@in.example.test"),
+        ("SENDGRID_PUBLIC_KEY", "no key"),
+        ("SENDGRID_PUBLIC_KEY", "A" * 120),
+    ],
+)
+def test_a_malformed_setting_of_the_mail_ends_the_start_with_its_name(
+    name: str, value: str
+) -> None:
+    done = run("import main; main.email_webhook", ENVIRONMENT | {name: value})
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[-1].endswith(f"{name} is malformed.")
+    assert value not in done.stderr.splitlines()[-1]
 
 
 def test_a_malformed_variable_is_named_and_its_value_is_not_shown(

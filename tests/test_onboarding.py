@@ -16,12 +16,15 @@ TEXTER = UUID(int=1)
 
 def test_steps_are_asked_in_order_and_each_until_it_is_whole() -> None:
     profile = Profile()
-    assert profile.missing == ["referrer", "name", "company_title", "email"]
+    steps = ["referrer", "name", "company_title", "email", "email_verification"]
+    assert profile.missing == steps
     assert Profile(first_name="A", company="B").missing == profile.missing
     assert Profile(first_name="A", last_name="B", email="a@b.co").missing == [
         "referrer",
         "company_title",
+        "email_verification",
     ]
+    assert "email_verification" in Profile(email_verified=True).missing
 
 
 def test_the_referrer_is_passed_over_when_something_else_was_answered() -> None:

@@ -196,6 +196,14 @@ def test_without_the_simulator_nobody_texts_from_the_page() -> None:
 # Pictures
 
 
+def test_without_the_mail_simulator_nobody_mails_from_the_page(lonely: str) -> None:
+    mail = {"from": "ida@fjord.test", "to": "verify+x@in.test"}
+    answer = httpx.post(f"{lonely}api/phones/mail", json=mail)
+    assert answer.status_code == 409
+    assert answer.json()["error"] == "Mails come from real mailboxes here."
+    assert httpx.post(f"{lonely}api/phones/mail", json={"from": "x"}).status_code == 422
+
+
 def test_a_picture_comes_back_as_it_was_sent(lonely: str) -> None:
     added = httpx.post(
         f"{lonely}api/phones/media", content=b"\x89PNG", headers={"Content-Type": "image/png"}
@@ -399,6 +407,27 @@ def test_markup_in_a_text_stays_text(page: Page) -> None:
     expect(bubble).to_contain_text(markup)
     expect(bubble.locator("img, b")).to_have_count(0)
     assert page.title() == "Yachtparty phones"
+
+
+def test_the_mail_that_a_phone_is_asked_for_is_sent_from_its_card(page: Page) -> None:
+    phone = new_phone(page)
+    card = phone.get_by_test_id("member")
+    told = ("Hi, I'm Ylva Strand, CTO at Skerry, nobody sent me", "ylva@skerry.test")
+    for count, text in enumerate(told, start=1):
+        expect(phone.get_by_test_id("send-mail")).to_have_count(0)
+        send(phone, text)
+        expect(bubbles(phone, "outbound")).to_have_count(
+            count if count < 2 else 3, timeout=REPLY_MS
+        )
+    expect(bubbles(phone, "outbound").last).to_contain_text("verify+")
+    button = card.get_by_test_id("send-mail")
+    expect(button).to_have_attribute("title", re.compile("from ylva@skerry.test to verify"))
+    button.click()
+    expect(page.get_by_text("The simulator delivered a mail from ylva@skerry.test")).to_be_visible()
+    expect(bubbles(phone, "outbound").last).to_contain_text("confirmed", timeout=REPLY_MS)
+    expect(button).to_have_count(0)
+    expect(card.locator(".email")).to_contain_text("verified")
+    expect(phone.get_by_test_id("standing")).to_have_text("In review")
 
 
 def test_stop_is_answered_by_twilio_itself(page: Page) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from twilio.request_validator import RequestValidator
 
-from lib.adapters.twilio_forms import BadCall, ReceivedText, read_text
+from lib.adapters.bad_call import BadCall
+from lib.adapters.twilio_forms import ReceivedText, read_text
 from lib.core.settings import TwilioSettings
 
 TOKEN = "auth-token"

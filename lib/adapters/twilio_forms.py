@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
+from lib.adapters.bad_call import BadCall
 from lib.adapters.twilio_signature import signature_is_valid
 from lib.core.model import JSON
 from lib.core.settings import TwilioSettings
@@ -17,14 +18,6 @@ _PHONE = re.compile(r"^\+?[0-9]{3,15}$")
 _STATUS = re.compile(r"^[a-z_]{2,20}$")
 _CODE = re.compile(r"^[0-9]{1,6}$")
 _UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
-
-
-@dataclass
-class BadCall(Exception):
-    """A call that is refused: an HTTP status and one clear sentence."""
-
-    status: int
-    sentence: str
 
 
 @dataclass(frozen=True)

@@ -14,29 +14,38 @@ from lib.agents import (
 from lib.agents.routing import agent_for
 from lib.core.model import JSON, Complete
 from lib.domain import messaging
+from lib.domain.verification import Addresses
 from lib.engine.registry import PrioritiesToShow, SendRequested, SilenceCheck
 from lib.engine.step import Claim, Decide, Malformed
 from lib.engine.turn import Member, Turn
 from lib.engine.work import UnitOfWork
 
-_AGENTS = {"bouncer": bouncer.decide, "concierge": concierge.decide}
-
 
 def event_handlers(
-    complete: Complete, *, answer_help: bool, is_spent: Callable[[], bool]
+    complete: Complete,
+    *,
+    addresses: Addresses,
+    answer_help: bool,
+    is_spent: Callable[[], bool],
 ) -> dict[str, Decide]:
     """The handlers of all event types that have one.
 
-    `complete` calls the model; `answer_help` is false where Twilio answers HELP itself; `is_spent`
-    says that no more may be spent on the model today.
+    `complete` calls the model; `addresses` makes those that prove an e-mail; `answer_help` is false
+    where Twilio answers HELP itself; `is_spent` says that no more may be spent on the model today.
     """
     return {
         "user.message.received": lambda claim, deadline: decide_turn(
-            claim, complete, deadline, answer_help=answer_help, is_spent=is_spent
+            claim,
+            complete,
+            deadline,
+            addresses=addresses,
+            answer_help=answer_help,
+            is_spent=is_spent,
         ),
         "community.request_needed": lambda claim, _: agent_of_humans.route(claim),
         "community.response_received": lambda claim, _: agent_of_humans.received(claim),
         "community.outcome_reported": lambda claim, _: agent_of_humans.outcome(claim),
+        "user.email_verified": lambda claim, _: bouncer.acknowledge(claim),
         "community.closure_due": lambda claim, _: agent_of_humans.close(claim),
         "priority.update": lambda claim, _: account_manager.deliver(claim),
         "message.send.requested": lambda claim, _: queue_text(claim),
@@ -137,6 +146,7 @@ def decide_turn(
     complete: Complete,
     deadline: float,
     *,
+    addresses: Addresses,
     answer_help: bool,
     is_spent: Callable[[], bool],
 ) -> UnitOfWork:
@@ -157,8 +167,10 @@ def decide_turn(
         work = UnitOfWork(claim.source, created_by=agent)
     elif turn.turns_today >= messaging.MAX_TURNS_A_DAY or is_spent():
         work = frame.rest(turn, agent)
+    elif agent == bouncer.AGENT_TYPE:
+        work = bouncer.decide(turn, complete, deadline, addresses)
     else:
-        work = _AGENTS[agent](turn, complete, deadline)
+        work = concierge.decide(turn, complete, deadline)
     summary.schedule(work, turn)
     if helps and answer_help:
         work.say(

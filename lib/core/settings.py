@@ -58,6 +58,27 @@ class ModelSettings(BaseSettings):
     daily_spend_cap_usd: float = Field(default=50.0, gt=0)
 
 
+class EmailSettings(BaseSettings):
+    """The addresses to which members write to prove an e-mail: verify+TOKEN@`email_domain`.
+
+    With another `email_token_secret`, the addresses given out before are worth nothing.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    email_token_secret: SecretStr = Field(min_length=32)
+    email_domain: str = Field(pattern=r"^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,63}$")
+
+
+class MailProviderSettings(BaseSettings):
+    """SendGrid, which takes the mail for our domain: the key its calls are signed with, as SendGrid
+    shows it (base64)."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    sendgrid_public_key: str = Field(pattern=r"^[A-Za-z0-9+/]{80,300}={0,2}$")
+
+
 class RuntimeSettings(BaseSettings):
     """What every function may be told and none needs."""
 

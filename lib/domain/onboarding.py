@@ -16,7 +16,7 @@ from uuid import UUID
 
 from lib.engine.turn import Referrer
 
-Step = Literal["referrer", "name", "company_title", "email"]
+Step = Literal["referrer", "name", "company_title", "email", "email_verification"]
 #: In the order in which they are asked for.
 STEPS: tuple[Step, ...] = get_args(Step)
 #: Asked for once together with the last step, never insisted on.
@@ -77,6 +77,8 @@ class Profile:
                 return bool(self.company and self.title)
             case "email":
                 return bool(self.email)
+            case "email_verification":
+                return bool(self.email and self.email_verified)
 
     @property
     def missing(self) -> list[Step]:

@@ -9,7 +9,20 @@ from uuid import UUID
 
 from pydantic import Field
 
-from lib.engine.turn import Conversation, Document, Item, Message
+from lib.engine.turn import Conversation, Document, Item, Member, Message
+
+
+class EmailProof(Document):
+    """user.email_verified: the part of a turn's document that going on with onboarding needs.
+
+    Whoever has opted out has no active conversation.
+    """
+
+    now: datetime
+    member: Member
+    conversation: Conversation | None = None
+    steps_completed: list[str] = Field(default_factory=list)
+    onboarding_completed: bool = False
 
 
 class Answer(Document):

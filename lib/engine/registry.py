@@ -112,6 +112,13 @@ class PriorityUpdate(Payload):
     value_score: float
 
 
+class EmailVerified(Payload):
+    """user.email_verified: a mail proved that `email` is the member's; a token does so once."""
+
+    email: str
+    token_id: UUID
+
+
 class ClosureDue(Payload):
     """community.closure_due: the time the schedule was due (UTC), which makes the event unique."""
 
@@ -233,6 +240,7 @@ EVENT_TYPES: dict[str, EventType] = {
     "user.onboarding_completed": EventType(
         OnboardingCompleted, ("lib/agents/bouncer.py",), audit_only=True
     ),
+    "user.email_verified": EventType(EmailVerified, (f"{_SQL}/record_email_verified.sql",)),
     "community.closure_due": EventType(
         ClosureDue,
         ("functions/event_processor.py", "lib/agents/agent_of_humans.py"),

@@ -12,6 +12,7 @@ from local.claude_simulator.prompt import JSON, Turn
 from local.claude_simulator.words import GRATITUDE, GREETING
 
 COLLECT = "collect_user_info"
+SEND_ADDRESS = "send_verification_email"
 COMPLETE = "complete_onboarding"
 
 
@@ -30,6 +31,10 @@ _ASKED = (
     ("company_title", re.compile(r"\b(?:company|title|where do you work|what do you do)\b", re.I)),
     ("name", re.compile(r"\bname\b", re.IGNORECASE)),
     ("referrer", re.compile(r"\b(?:told you|hear about|referred|sent you)\b", re.IGNORECASE)),
+)
+_WANTS_ADDRESS = re.compile(
+    r"\b(?:again|lost|resend|repeat|which|what)\b.*\baddress\b|\baddress\b.*\b(?:again|lost)\b",
+    re.IGNORECASE,
 )
 _ASKED_EXPERTISE = re.compile(r"\bknow best\b", re.IGNORECASE)
 
@@ -107,16 +112,31 @@ def next_move(turn: Turn) -> Move:
     to_ask = _to_ask(turn, reading, missing, asked_for)
     waiting = turn.card.get("onboarding") == "waiting_for_approval"
     done = turn.calls.get(COMPLETE)
-    if to_ask is None and not waiting and done is None and COMPLETE in turn.tools:
+    unproved = "email_verification" in missing
+    handed_over = not unproved or "referrer" in missing
+    if to_ask is None and not waiting and done is None and COMPLETE in turn.tools and handed_over:
         return Move("Nothing is missing any more, so it can be handed over.", tool=(COMPLETE, {}))
     if done is not None and done.get("missing") and "error" not in done:
         to_ask = next((step for step in done["missing"] if step in STEPS), to_ask)
+    if unproved and to_ask is None and not waiting:
+        return _prove(turn, reading, known, result)
     spoken = _Speech(turn, reading, known, result.get("not_taken") or {})
     if to_ask is not None and not waiting:
         return Move("I answer and ask for one thing.", spoken.asking(to_ask))
     if waiting:
         return Move("They are waiting for the team; I ask for nothing.", spoken.waiting())
     return Move("Everything is in. I say what happens next.", spoken.finished())
+
+
+def _prove(turn: Turn, reading: Reading, known: Facts, result: JSON) -> Move:
+    """Only a mail from their address is left: they are given where to write to, or reminded."""
+    first = "email_verification" not in (turn.card.get("asked") or [])
+    again = any(_WANTS_ADDRESS.search(words) for words in turn.words)
+    gives = first or again or "email" in reading.facts
+    if gives and SEND_ADDRESS not in turn.calls and SEND_ADDRESS in turn.tools:
+        return Move("They need the address to write to.", tool=(SEND_ADDRESS, {}))
+    spoken = _Speech(turn, reading, known, result.get("not_taken") or {})
+    return Move("The mail is what is left.", spoken.proving(gives=gives, again=again))
 
 
 def _asked_for(turn: Turn) -> str | None:
@@ -161,6 +181,15 @@ class _Speech:
     def asking(self, step: str) -> str:
         """What there is to say, then the question."""
         return self._join(self._opening(), self._side(), self._question(step))
+
+    def proving(self, *, gives: bool, again: bool) -> str:
+        """What there is to say; the address itself follows by itself."""
+        if again:
+            return self._join(self._picture(), "Here is the address again.")
+        left = "One thing is left: showing that the e-mail address is yours."
+        if not gives:
+            left = "Your e-mail has not arrived yet; I can give you the address again."
+        return self._join(self._opening() if gives else self._picture(), self._side(), left)
 
     def finished(self) -> str:
         """Thanks, and what happens now. Expertise and LinkedIn are mentioned this once."""

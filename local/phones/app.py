@@ -6,6 +6,7 @@
     POST /api/phones/send        {"from", "body", "media"?}: text as any number
     POST /api/phones/media       a picture; answers {"url", "content_type"} for `send`
     GET  /media/{id}             that picture
+    POST /api/phones/mail        {"from", "to"}: send the mail that a phone was asked for
     POST /api/clock              {"advance_s"}: move the stack's clock
     POST /api/schedules/{name}   run a schedule now
     POST /api/control/{service}  {"fail", "times"}: make `twilio` or `claude` fail, null to stop
@@ -63,6 +64,15 @@ class Text(BaseModel):
     media: Annotated[list[Media], Field(max_length=10)] = []
 
 
+class Mail(BaseModel):
+    """A mail from somebody's work address; what it says does not matter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sender: Annotated[str, Field(alias="from"), StringConstraints(pattern=r"^\S+@\S+$")]
+    to: Annotated[str, StringConstraints(pattern=r"^\S+@\S+$", max_length=320)]
+
+
 class Advance(BaseModel):
     """Seconds by which to move the clock, at most 31 days."""
 
@@ -118,6 +128,15 @@ def create_app(config: PhonesConfig) -> Starlette:
             text.model_dump(by_alias=True),
         )
 
+    async def send_mail(request: Request) -> Response:
+        mail = await _parsed(request, Mail)
+        if config.mail_url is None:
+            raise RefusedError(409, "Mails come from real mailboxes here.")
+        written = {"subject": "Hello", "text": "Sent from the phones page."}
+        return await _forward(
+            "The mail simulator", config.mail_url, mail.model_dump(by_alias=True) | written
+        )
+
     async def add_picture(request: Request) -> Response:
         content = await _body(request, MAX_PICTURE_BYTES)
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -162,6 +181,7 @@ def create_app(config: PhonesConfig) -> Starlette:
             Route("/api/state", state),
             Route("/api/stream", stream),
             Route("/api/phones/send", send, methods=["POST"]),
+            Route("/api/phones/mail", send_mail, methods=["POST"]),
             Route("/api/phones/media", add_picture, methods=["POST"]),
             Route("/media/{picture_id}", picture, name="picture"),
             Route("/api/clock", advance, methods=["POST"]),

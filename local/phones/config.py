@@ -19,6 +19,7 @@ class PhonesConfig:
         schedules: name to the URL that runs this schedule now.
         twilio_control: URL that makes the Twilio simulator fail, or None.
         claude_control: URL that makes the Claude simulator fail, or None.
+        mail_url: URL that delivers a mail to the system, or None where real mail does.
     """
 
     database_url: str
@@ -31,3 +32,4 @@ class PhonesConfig:
     schedules: dict[str, str]
     twilio_control: str | None
     claude_control: str | None
+    mail_url: str | None = None

@@ -119,6 +119,7 @@ class Hub:
                 "twilio_simulated": config.twilio_simulated,
                 "claude_simulated": config.claude_simulated,
                 "can_text": config.twilio_url is not None,
+                "can_mail": config.mail_url is not None,
                 "schedules": sorted(config.schedules),
                 "controls": {
                     "twilio": config.twilio_control is not None,

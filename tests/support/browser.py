@@ -72,4 +72,5 @@ def page_config(stack: StackUnderTest) -> PhonesConfig:
         schedules=description["schedules"],
         twilio_control=twilio.get("control"),
         claude_control=claude.get("control"),
+        mail_url=description.get("email"),
     )

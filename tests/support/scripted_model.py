@@ -9,7 +9,10 @@ import time
 from typing import Any
 from uuid import UUID
 
+from pydantic import SecretStr
+
 from lib.core.model import JSON, ModelCall, ModelError, ModelReply
+from lib.domain.verification import Addresses
 from lib.engine.turn import Turn
 from lib.engine.work import UnitOfWork
 
@@ -18,6 +21,7 @@ SOURCE = UUID(int=2)
 CONVERSATION = UUID(int=3)
 INSTANCE = UUID(int=4)
 NOW = "2026-11-22T23:03:00+00:00"
+ADDRESSES = Addresses(SecretStr("a secret of the tests"), "in.yachtparty.test")
 
 CALL = ModelCall("claude-sonnet-5-5", 1200, 60, 1000, 0, 0.001, 800, "end_turn", "req_1")
 

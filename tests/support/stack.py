@@ -27,7 +27,16 @@ START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
 
 # A developer's own variables must not turn a test's stack to real services.
-_REAL_SERVICES = ("SUPABASE_", "TWILIO_", "ANTHROPIC_", "DATABASE_URL", "PUBSUB_", "OTEL_")
+_REAL_SERVICES = (
+    "SUPABASE_",
+    "TWILIO_",
+    "ANTHROPIC_",
+    "EMAIL_",
+    "SENDGRID_",
+    "DATABASE_URL",
+    "PUBSUB_",
+    "OTEL_",
+)
 
 
 @dataclass(frozen=True, slots=True)

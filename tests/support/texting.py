@@ -359,6 +359,11 @@ def kill(stack: StackUnderTest, name: str) -> None:
     wait_for(is_back, f"{name} back", 30)
 
 
+def keep_out_of_logs(stack: StackUnderTest, *words: str) -> None:
+    """Have it checked that no process of the stack logs these."""
+    _private[stack.directory] |= set(words)
+
+
 def private_words_in_logs(stack_directory: Path) -> dict[str, set[str]]:
     """Numbers, addresses and texts of the tests that a process of this stack has logged."""
     said = _private[stack_directory]

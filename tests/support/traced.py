@@ -16,6 +16,7 @@ from typing import Any, Literal
 import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests.support.mail import PUBLIC_KEY
 from tests.support.sim_process import ROOT, free_port
 
 Mode = Literal["ok", "hang", "trickle", "unavailable"]
@@ -124,6 +125,9 @@ class Refusing:
             "TWILIO_STATUS_URL": f"{self.url}/status",
             "TWILIO_API_URL": self.url,
             "ANTHROPIC_API_KEY": "sk-ant-a1b2c3",
+            "EMAIL_TOKEN_SECRET": "s" * 32,
+            "EMAIL_DOMAIN": "in.yachtparty.test",
+            "SENDGRID_PUBLIC_KEY": PUBLIC_KEY,
             "ANTHROPIC_BASE_URL": self.url,
         }
 

@@ -1,6 +1,6 @@
 // One phone: its thread, its composer, its member card.
 
-import { post } from "./controls.js";
+import { post, toast } from "./controls.js";
 import { day, el, hour, pretty, segments, span, words } from "./text.js";
 
 const TICKS = {
@@ -21,6 +21,8 @@ const TRY = ["Hi, what is this?", "I'm Jane Doe, CTO at Acme", "HELP"];
 const WAIT_MS = 10 * 60_000;
 const SLOW_MS = 8_000;
 const MAX_PICTURE_BYTES = 5_000_000;
+/** The address that proves an e-mail, as the bouncer's text ends with it. */
+const WRITE_TO = /\bverify\+\w+@[\w.-]+\w$/;
 
 export class PhoneView {
   constructor(number, store, onClose) {
@@ -264,10 +266,39 @@ export class PhoneView {
   }
 
   drawCard(member) {
-    const shape = JSON.stringify(member);
+    const writeTo = this.writeTo(member);
+    const shape = JSON.stringify([member, writeTo]);
     if (shape === this.cardShape) return;
     this.cardShape = shape;
-    this.parts.card.replaceChildren(...card(member));
+    const button = writeTo ? this.mailButton(member.email, writeTo) : null;
+    this.parts.card.replaceChildren(...card(member, button));
+  }
+
+  /** Where this phone was last told to write to, while that is still to be done. */
+  writeTo(member) {
+    if (!this.store.config?.can_mail || !member?.email || member.email_verified) return null;
+    const told = this.store.messages(this.number).findLast((message) =>
+      message.direction !== "inbound" && WRITE_TO.test(message.body ?? ""));
+    return told ? told.body.match(WRITE_TO)[0] : null;
+  }
+
+  mailButton(from, to) {
+    const button = el("button", {
+      type: "button", textContent: "Send the mail", title: `Let the mail simulator deliver a mail from ${from} to ${to}`,
+      data: { testid: "send-mail" },
+    });
+    button.addEventListener("click", async () => {
+      button.disabled = true;
+      try {
+        await post("api/phones/mail", { from, to });
+        toast(`The simulator delivered a mail from ${from}`);
+      } catch (error) {
+        toast(error.message, true);
+      } finally {
+        button.disabled = false;
+      }
+    });
+    return button;
   }
 }
 
@@ -279,14 +310,14 @@ function standing(member) {
   return member.onboarded ? ["In review", "wait"] : ["Onboarding", "open"];
 }
 
-function card(member) {
+function card(member, mailButton) {
   if (!member) return [el("p", { className: "nobody" }, "Not known to the database yet.")];
   const name = [member.first_name, member.last_name].filter(Boolean).join(" ");
   const work = [member.title, member.company].filter(Boolean).join(", ");
   const email = member.email
     ? el("p", { className: "email" }, el("span", { textContent: member.email }),
       el("em", { className: member.email_verified ? "yes" : "no" },
-        member.email_verified ? "verified" : "not verified"))
+        member.email_verified ? "verified" : mailButton ? "" : "not verified"), mailButton)
     : el("p", { className: "email missing" }, "No e-mail yet");
   return [
     el("div", { className: "who" },
@@ -303,7 +334,7 @@ function steps(member) {
     referrer: member.referrer || member.steps.includes("referrer") || member.onboarded,
     name: Boolean(member.first_name && member.last_name),
     company_title: Boolean(member.company && member.title),
-    email: Boolean(member.email),
+    email: Boolean(member.email && member.email_verified),
   };
   const list = STEPS.map(([key, label]) => [label, done[key] || member.verified]);
   list.push(["Approved", member.verified]);
