@@ -422,6 +422,39 @@ def test_no_unit_of_work_moves_a_balance_but_through_the_ledger(
     assert state(rpc, user) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update users set credit_balance = 1000000",
+        "update users set credit_balance = null",
+        "update innovators set credits_balance = credits_balance + 1",
+        "insert into users (phone_number, credit_balance) values ('+1', 5)",
+        "insert into users (id, phone_number, credit_balance)"
+        " select id, phone_number, 5 from users"
+        " on conflict (id) do update set credit_balance = excluded.credit_balance",
+    ],
+)
+def test_not_even_the_service_role_writes_a_balance_past_the_ledger(
+    rpc: Rpc, connection: psycopg.Connection, statement: str
+) -> None:
+    (user,) = members(connection, 1)
+    write(connection, user, 5, "once")
+    with pytest.raises(errors.RestrictViolation, match="follows the ledger"):
+        rpc.connection.execute(statement.encode())
+    rpc.connection.execute("update users set title = 'x', credit_balance = 5")
+    write(connection, user, 1, "again")
+    assert balances(connection, user) == [6]
+
+
+def test_whoever_owns_the_tables_may_set_a_balance_right(connection: psycopg.Connection) -> None:
+    (user,) = members(connection, 1, innovators=False)
+    for balance in (7, 0):
+        connection.execute("update users set credit_balance = %s", (balance,))
+        found = connection.execute("select credit_balance from users").fetchone()
+        assert found == (balance,)
+    assert balances(connection, user) == [0]
+
+
 def test_a_decision_may_still_expect_the_balance_that_it_read(rpc: Rpc) -> None:
     user = member(rpc)
     for balance, outcome in ((0, "applied"), (1, "conflict")):

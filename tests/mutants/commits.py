@@ -396,4 +396,38 @@ MUTANTS = (
             "test_a_movement_that_loses_its_key_to_another_member_meanwhile_is_not_credited",
         ),
     ),
+    Mutant(
+        13,
+        "the-service-role-writes-a-balance",
+        "schema/073_keep_balances.sql",
+        "        before update of credit_balance on users\n        for each row when (\n"
+        "            pg_trigger_depth() = 0 ",
+        "        before update of credit_balance on users\n        for each row when (\n"
+        "            pg_trigger_depth() > 9 ",
+        ("test_not_even_the_service_role_writes_a_balance_past_the_ledger",),
+    ),
+    Mutant(
+        13,
+        "the-service-role-writes-a-first-balance",
+        "schema/073_keep_balances.sql",
+        "for each row when (pg_trigger_depth() = 0 and coalesce(new.credit_balance, 0) <> 0)",
+        "for each row when (false)",
+        ("test_not_even_the_service_role_writes_a_balance_past_the_ledger",),
+    ),
+    Mutant(
+        13,
+        "the-service-role-writes-an-innovators-balance",
+        "schema/073_keep_balances.sql",
+        "pg_trigger_depth() = 0 and coalesce(old.credits_balance, 0)",
+        "pg_trigger_depth() > 9 and coalesce(old.credits_balance, 0)",
+        ("test_not_even_the_service_role_writes_a_balance_past_the_ledger",),
+    ),
+    Mutant(
+        13,
+        "the-owner-cannot-set-a-balance-right",
+        "schema/073_keep_balances.sql",
+        "if pg_has_role((select c.relowner from pg_class as c where c.oid = tg_relid), 'member')",
+        "if false",
+        ("test_whoever_owns_the_tables_may_set_a_balance_right",),
+    ),
 )
