@@ -120,8 +120,9 @@ def test_a_text_whose_lease_is_held_by_another_is_left_to_them(stack: StackUnder
         "insert into events (event_type, aggregate_type, aggregate_id, payload, metadata)"
         " select 'user.opted_in', 'user', id, '{\"keyword\": \"START\"}', jsonb_build_object("
         " 'attempt', 1, 'lease', jsonb_build_object("
-        " 'token', gen_random_uuid(), 'until', now() + interval '1 day'))"
+        " 'token', gen_random_uuid(), 'until', %s::timestamptz))"
         " from users where phone_number = %s returning id",
+        now(stack) + timedelta(days=1),
         phone.number,
     )
     phone.text("hello?")
