@@ -4,7 +4,7 @@ Every turn puts the member's next check off (lib/agents/silence.py): one that is
 they were silent.
 """
 
-from lib.agents import bouncer, concierge
+from lib.agents import bouncer, concierge, concierge_desk
 from lib.agents.frame import deciding
 from lib.agents.loop import Exchange, Prompt
 from lib.agents.silence import NUDGE_AFTER, WRITE_AFTER, schedule
@@ -62,7 +62,7 @@ def _member(
         if unanswered >= UNANSWERED or payload.attempt > UNANSWERED:
             return work
         # What is on their list is brought up by the account manager.
-        card = concierge.Desk(turn.model_copy(update={"items": []}), work).card()
+        card = concierge_desk.Desk(turn.model_copy(update={"items": []}), work).card()
         card["silent"] = payload.attempt
         exchange = Exchange(concierge.SPEAKING, turn, work, None, complete, deadline, None)
         texts = exchange.answer(card, lambda: [SILENCE])

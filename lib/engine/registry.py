@@ -246,15 +246,15 @@ EVENT_TYPES: dict[str, EventType] = {
         ("functions/event_processor.py", "lib/agents/agent_of_humans.py"),
         scheduled=True,
     ),
-    "community.request_needed": EventType(RequestNeeded, ("lib/agents/concierge.py",)),
+    "community.request_needed": EventType(RequestNeeded, ("lib/agents/concierge_desk.py",)),
     "community.request_routed": EventType(
         RequestRouted, ("lib/agents/agent_of_humans.py",), audit_only=True
     ),
     "community.request_attached": EventType(
         RequestAttached, ("lib/agents/agent_of_humans.py",), audit_only=True
     ),
-    "community.response_received": EventType(ResponseReceived, ("lib/agents/concierge.py",)),
-    "community.outcome_reported": EventType(OutcomeReported, ("lib/agents/concierge.py",)),
+    "community.response_received": EventType(ResponseReceived, ("lib/agents/concierge_desk.py",)),
+    "community.outcome_reported": EventType(OutcomeReported, ("lib/agents/concierge_desk.py",)),
     "priority.update": EventType(PriorityUpdate, ("lib/agents/account_manager.py",)),
     "community.request_closed": EventType(
         RequestClosed, ("lib/agents/agent_of_humans.py",), audit_only=True

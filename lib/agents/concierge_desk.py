@@ -1,0 +1,271 @@
+"""What the concierge may do for one member in one turn, and what it is told of them.
+
+Its tools (lib/agents/concierge_tools.py) name things by their place in this turn's card, so that no
+other row can be meant.
+"""
+
+from datetime import time
+from typing import Literal
+from uuid import UUID
+
+from lib.agents import context
+from lib.agents.tools import ToolError
+from lib.core.ids import derived_id
+from lib.core.model import JSON
+from lib.domain import names, onboarding, priorities
+from lib.domain.onboarding import NotTakenError, OwnWords
+from lib.engine.registry import OutcomeReported, RequestNeeded, ResponseReceived
+from lib.engine.turn import Item, OwnRequest, Turn
+from lib.engine.work import UnitOfWork
+
+#: Open questions of one member to others at a time.
+MAX_OPEN_REQUESTS = 3
+MAX_WORDS_CHARS = 1000
+
+_WHAT = {
+    "community_request": "a question of another member",
+    "community_response": "an answer to their question",
+    "expert_impact_notification": "what came of an answer they gave",
+}
+
+
+class Desk:
+    """What the concierge may do for one member in one turn."""
+
+    def __init__(self, turn: Turn, work: UnitOfWork) -> None:
+        self._turn = turn
+        self._work = work
+        self._items = [item for item in turn.items if item.item_type in _WHAT]
+        self._own = OwnWords(context.own_texts(turn))
+        self._done: set[UUID] = set()
+        self._open = len(turn.requests)
+        self.columns: JSON = {}
+        #: The member does not want to be written to first for a while.
+        self.not_now = False
+        #: Priorities that the answer brings up.
+        self.shows: list[UUID] = []
+
+    def card(self) -> JSON:
+        """What the model is told of the member."""
+        member = self._turn.member
+        known = {
+            "first_name": member.first_name,
+            "last_name": member.last_name,
+            "company": member.company,
+            "title": member.title,
+            "expertise": member.expertise,
+        }
+        card: JSON = {
+            "known": {key: value for key, value in known.items() if value},
+            "local_time": context.local_time(self._turn),
+        }
+        if self._items:
+            card["items"] = [_described(n, item) for n, item in enumerate(self._items, start=1)]
+        if self._turn.requests:
+            card["requests"] = [
+                {
+                    "request": n,
+                    "about": request.request_summary,
+                    "question": request.question,
+                    "answers": request.responses_count or 0,
+                }
+                for n, request in enumerate(self._turn.requests, start=1)
+            ]
+        if (mention := self._to_mention()) is not None:
+            card["may_mention"] = self._items.index(mention) + 1
+        return card
+
+    def present(self, priority_ids: list[UUID]) -> list[int]:
+        """The places of those items that are to be brought up now, and remember that they are."""
+        found = [i for i in self._items if i.id in priority_ids and i.status == "active"]
+        self.shows = [item.id for item in found]
+        return [self._items.index(item) + 1 for item in found]
+
+    def item(self, place: int) -> Item:
+        """The item at a place of the card.
+
+        Raises:
+            ToolError: there is none, or it was acted on in this turn.
+        """
+        if not 1 <= place <= len(self._items):
+            raise ToolError("There is no such item.")
+        item = self._items[place - 1]
+        if item.id in self._done:
+            raise ToolError("That item has been dealt with already.")
+        return item
+
+    def ask(self, wanted: RequestNeeded) -> JSON:
+        """Emit the wish to ask other members."""
+        if self._open >= MAX_OPEN_REQUESTS:
+            raise ToolError("Three questions of theirs are open; one must be cancelled first.")
+        self._refuse_identity(
+            wanted.question, wanted.requester_context or "", wanted.request_summary
+        )
+        self._open += 1
+        self._work.emit("community.request_needed", wanted, aggregate_id=self._turn.member.id)
+        return {"asked": True, "known_so_far": "not yet who can answer, nor whether anybody can"}
+
+    def record_answer(self, place: int, summary: str) -> JSON:
+        """Record what the member answers to another member's question."""
+        item = self.item(place)
+        request = item.request
+        if item.item_type != "community_request" or request is None:
+            raise ToolError("That item is no question.")
+        if item.has_answered:
+            raise ToolError("They have answered that already; one answer counts.")
+        verbatim = "\n".join(text.content for text in self._turn.texts).strip()
+        if not verbatim:
+            raise ToolError("There is no answer in the new texts.")
+        self._refuse_identity(summary)
+        if unknown := names.unknown(summary, given=f"{verbatim}\n{request.question}"):
+            raise ToolError(f"Not in their words: {', '.join(unknown[:5])}.")
+        self._done.add(item.id)
+        member_id = self._turn.member.id
+        response_id = derived_id(request.id, str(member_id))
+        self._work.insert(
+            "community_responses",
+            {
+                "request_id": request.id,
+                "user_id": member_id,
+                "response_text": summary,
+                "verbatim_answer": verbatim[: 10 * MAX_WORDS_CHARS],
+                "status": "provided",
+                "created_at": self._turn.now,
+            },
+            id=response_id,
+        )
+        open_ = request.status != "closed"
+        if open_:
+            self._work.update(
+                "community_requests",
+                request.id,
+                {"status": "responses_received"},
+                expect={"status": request.status},
+            )
+            self._work.add("community_requests", request.id, responses_count=1)
+        self._end(item, "actioned")
+        self._work.emit(
+            "community.response_received",
+            ResponseReceived(response_id=response_id, request_id=request.id),
+            aggregate_id=member_id,
+        )
+        return {"recorded": True, "the_question_is": "open" if open_ else "closed, nothing is paid"}
+
+    def report_outcome(self, place: int) -> JSON:
+        """Pass on, in the member's words, what came of an answer they got."""
+        item = self.item(place)
+        if item.item_type != "community_response" or item.response is None:
+            raise ToolError("That item is no answer to a question of theirs.")
+        impact = " ".join(text.content for text in self._turn.texts).strip()[:MAX_WORDS_CHARS]
+        self._done.add(item.id)
+        self._end(item, "actioned")
+        self._work.emit(
+            "community.outcome_reported",
+            OutcomeReported(
+                response_id=item.response.id,
+                # Words that say who wrote them are not passed on.
+                impact="" if self._identifies(impact) else impact,
+            ),
+            aggregate_id=self._turn.member.id,
+        )
+        return {"passed_on": True}
+
+    def decline(self, place: int) -> JSON:
+        """Take an item off the list."""
+        item = self.item(place)
+        self._done.add(item.id)
+        self._end(item, "expired")
+        return {"dropped": True}
+
+    def mention(self, place: int) -> JSON:
+        """Remember that the answer brings an item up."""
+        item = self.item(place)
+        if item is not self._to_mention():
+            raise ToolError("That item is not to be brought up now.")
+        self.shows = [item.id]
+        return {"noted": True}
+
+    def cancel(self, place: int) -> JSON:
+        """Close a question of the member's own."""
+        request = self._own_request(place)
+        self._done.add(request.id)
+        self._open -= 1
+        self._work.update(
+            "community_requests",
+            request.id,
+            {
+                "status": "closed",
+                "closed_loop_at": self._turn.now,
+                "closed_loop_message": "Cancelled by the member who asked.",
+            },
+            expect={"status": request.status, "responses_count": request.responses_count},
+        )
+        return {"cancelled": True}
+
+    def set_expertise(self, areas: list[str]) -> JSON:
+        """Add what the member says they know well."""
+        try:
+            known = onboarding.expertise(areas, self._turn.member.expertise or (), self._own)
+        except NotTakenError as error:
+            raise ToolError(str(error)) from None
+        self.columns["expertise"] = list(known)
+        return {"expertise": list(known)}
+
+    def set_quiet_hours(self, start: time, end: time) -> JSON:
+        """Set when the member is not to be written to first."""
+        self.columns |= {"quiet_hours_start": start.isoformat(), "quiet_hours_end": end.isoformat()}
+        return {"quiet_from": start.isoformat("minutes"), "until": end.isoformat("minutes")}
+
+    def _to_mention(self) -> Item | None:
+        now = self._turn.now
+        return next(
+            (
+                item
+                for item in self._items
+                if item.status == "active"
+                and priorities.may_be_mentioned(item.value_score, item.shown_at, now)
+            ),
+            None,
+        )
+
+    def _own_request(self, place: int) -> OwnRequest:
+        if not 1 <= place <= len(self._turn.requests):
+            raise ToolError("There is no such request.")
+        request = self._turn.requests[place - 1]
+        if request.id in self._done:
+            raise ToolError("That request has been cancelled already.")
+        return request
+
+    def _end(self, item: Item, status: Literal["actioned", "expired"]) -> None:
+        if item.status != status:
+            self._work.update(
+                "user_priorities", item.id, {"status": status}, expect={"status": item.status}
+            )
+
+    def _refuse_identity(self, *words: str) -> None:
+        if any(self._identifies(said) for said in words):
+            raise ToolError("Leave out who they are: no name, company or address of theirs.")
+
+    def _identifies(self, words: str) -> bool:
+        member = self._turn.member
+        whole = OwnWords([words])
+        marks = (member.first_name, member.last_name, member.company, member.email)
+        return any(mark and whole.contain(mark) for mark in marks)
+
+
+def _described(place: int, item: Item) -> JSON:
+    """An item as the model reads it; nobody is named in it."""
+    request, response = item.request, item.response
+    described: JSON = {"item": place, "what": _WHAT[item.item_type], "brought_up": item.shown > 0}
+    if request is not None:
+        described["question"] = request.question
+        if item.item_type == "community_request":
+            described["situation"] = request.requester_context
+            described["open"] = request.status != "closed"
+            described["answered_by_them"] = item.has_answered
+    if response is not None and item.item_type == "community_response":
+        described["answer"] = response.response_text
+    if response is not None and item.item_type == "expert_impact_notification":
+        described["their_answer"] = response.response_text
+        described["outcome"] = priorities.impact_text(response.impact_description)
+    return {key: value for key, value in described.items() if value is not None}
