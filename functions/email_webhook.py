@@ -24,6 +24,7 @@ _email = load(EmailSettings)
 _addresses = Addresses(_email.email_token_secret, _email.email_domain)
 _forms = sendgrid_forms.MailForms(load(MailProviderSettings))
 _database = supabase.connect()
+_publish = pubsub.connect()
 
 
 @trace.function
@@ -66,7 +67,7 @@ def email_webhook(request: Request) -> Response:
         user=log.user_hash(token.user_id),
     )
     if answer["event_id"]:
-        pubsub.publish([answer["event_id"]])
+        _publish([answer["event_id"]])
     return Response(status=204)
 
 

@@ -23,7 +23,13 @@ from lib.adapters.twilio_sms import Sms
 from lib.agents.handlers import event_handlers
 from lib.core import log, trace
 from lib.core.ids import scheduled_event_id
-from lib.core.settings import EmailSettings, ModelSettings, TwilioSettings, load
+from lib.core.settings import (
+    EmailSettings,
+    KeywordSettings,
+    ModelSettings,
+    TwilioSenderSettings,
+    load,
+)
 from lib.domain.verification import Addresses
 from lib.engine.outbox import Outbox
 from lib.engine.process import EventProcessor
@@ -32,7 +38,7 @@ from lib.engine.spending import Spending
 
 log.setup()
 _log = log.get("event_processor")
-_twilio = load(TwilioSettings)
+_keywords = load(KeywordSettings)
 _email = load(EmailSettings)
 _database = supabase.connect()
 _processor = EventProcessor(
@@ -40,11 +46,11 @@ _processor = EventProcessor(
     event_handlers(
         claude.connect().complete,
         addresses=Addresses(_email.email_token_secret, _email.email_domain),
-        answer_help=not _twilio.twilio_handles_keywords,
+        answer_help=not _keywords.twilio_handles_keywords,
         is_spent=Spending(_database, load(ModelSettings).daily_spend_cap_usd).is_over,
     ),
-    Outbox(_database, Sms(_twilio)),
-    pubsub.publish,
+    Outbox(_database, Sms(load(TwilioSenderSettings))),
+    pubsub.connect(),
 )
 
 

@@ -13,18 +13,20 @@ from datetime import datetime
 from flask import Request, Response, jsonify
 
 from lib.adapters import pubsub, supabase
-from lib.adapters.twilio_sms import ListedText, Sms
+from lib.adapters.twilio_sms import ListedText, Texts
 from lib.core import log, trace
-from lib.core.settings import TwilioSettings, load, runtime
+from lib.core.settings import KeywordSettings, SweepSettings, TwilioAccountSettings, load
 from lib.domain import messaging
 from lib.engine.inbound import InboundText
 from lib.engine.sweep import Sweeper
 
 log.setup()
 _log = log.get("event_sweeper")
-_twilio = load(TwilioSettings)
+_keywords = load(KeywordSettings)
+_sweep_for_s = load(SweepSettings).sweep_for_s
 _database = supabase.connect()
-_sms = Sms(_twilio)
+_publish = pubsub.connect()
+_texts = Texts(load(TwilioAccountSettings))
 
 MAX_PASSES = 10
 
@@ -36,11 +38,11 @@ def event_sweeper(request: Request) -> Response:
     body = request.get_json(silent=True)
     asked = body.get("passes") if isinstance(body, dict) else None
     passes = min(asked, MAX_PASSES) if isinstance(asked, int) and asked > 0 else None
-    sweeper = Sweeper(_database, _sms, pubsub.publish, _read)
+    sweeper = Sweeper(_database, _texts, _publish, _read)
     try:
         if _begins_an_hour(request.headers.get("X-CloudScheduler-ScheduleTime", "")):
             sweeper.prune()
-        swept = sweeper.run(runtime().sweep_for_s, passes)
+        swept = sweeper.run(_sweep_for_s, passes)
     except supabase.DatabaseError as error:
         trace.fail(error, outcome="cut short", **vars(sweeper.swept))
         return Response("The database is out of reach.", 503, mimetype="text/plain")
@@ -64,5 +66,5 @@ def _read(listed: ListedText) -> InboundText:
         listed.sender,
         listed.body,
         media,
-        twilio_answers=_twilio.twilio_handles_keywords,
+        twilio_answers=_keywords.twilio_handles_keywords,
     )

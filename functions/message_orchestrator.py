@@ -22,7 +22,7 @@ from lib.adapters.twilio_sms import Sms
 from lib.agents.judgement import judge
 from lib.core import log, trace
 from lib.core.model import Complete
-from lib.core.settings import ModelSettings, TwilioSettings, load
+from lib.core.settings import ModelSettings, PaceSettings, TwilioSenderSettings, load
 from lib.engine.outbox import Outbox
 from lib.engine.render import Renderer
 from lib.engine.spending import Spending
@@ -30,8 +30,8 @@ from lib.engine.spending import Spending
 log.setup()
 _log = log.get("message_orchestrator")
 _database = supabase.connect()
-_twilio = load(TwilioSettings)
-_outbox = Outbox(_database, Sms(_twilio))
+_pace = load(PaceSettings)
+_outbox = Outbox(_database, Sms(load(TwilioSenderSettings)))
 _spending = Spending(_database, load(ModelSettings).daily_spend_cap_usd)
 
 #: Seconds one run may take: it ends before the next minute's tick.
@@ -58,7 +58,7 @@ def message_orchestrator(_request: Request) -> Response:
     try:
         with ThreadPoolExecutor(1) as pool:
             judging = pool.submit(log.carried(_renderer.run), JUDGE_FOR_S)
-            claimed = _outbox.send_due(time.monotonic() + RUN_S, _twilio.twilio_segments_per_second)
+            claimed = _outbox.send_due(time.monotonic() + RUN_S, _pace.twilio_segments_per_second)
         rendered = judging.result()
     except supabase.DatabaseError as error:
         trace.fail(error, outcome="cut short")

@@ -14,7 +14,13 @@ from lib.adapters import claude, pubsub, supabase
 from lib.adapters.twilio_sms import Sms
 from lib.agents.handlers import event_handlers, task_handlers
 from lib.core import log, trace
-from lib.core.settings import EmailSettings, ModelSettings, TwilioSettings, load
+from lib.core.settings import (
+    EmailSettings,
+    KeywordSettings,
+    ModelSettings,
+    TwilioSenderSettings,
+    load,
+)
 from lib.domain.verification import Addresses
 from lib.engine.outbox import Outbox
 from lib.engine.process import EventProcessor
@@ -23,28 +29,29 @@ from lib.engine.tasks import TaskProcessor
 
 log.setup()
 _log = log.get("task_processor")
-_twilio = load(TwilioSettings)
+_keywords = load(KeywordSettings)
 _email = load(EmailSettings)
 _database = supabase.connect()
+_publish = pubsub.connect()
 _spending = Spending(_database, load(ModelSettings).daily_spend_cap_usd)
 _complete = claude.connect().complete
-_outbox = Outbox(_database, Sms(_twilio))
+_outbox = Outbox(_database, Sms(load(TwilioSenderSettings)))
 _events = EventProcessor(
     _database,
     event_handlers(
         _complete,
         addresses=Addresses(_email.email_token_secret, _email.email_domain),
-        answer_help=not _twilio.twilio_handles_keywords,
+        answer_help=not _keywords.twilio_handles_keywords,
         is_spent=_spending.is_over,
     ),
     _outbox,
-    pubsub.publish,
+    _publish,
 )
 _tasks = TaskProcessor(
     _database,
     task_handlers(_spending.guard(_complete)),
     _outbox,
-    pubsub.publish,
+    _publish,
     follow=_events.run,
 )
 

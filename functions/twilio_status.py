@@ -13,11 +13,11 @@ from lib.adapters.bad_call import BadCall
 from lib.adapters.twilio_errors import whose
 from lib.core import log, trace
 from lib.core.ids import receipt_event_id, receipt_key
-from lib.core.settings import TwilioSettings, load
+from lib.core.settings import TwilioStatusSettings, load
 
 log.setup()
 _log = log.get("twilio_status")
-_settings = load(TwilioSettings)
+_settings = load(TwilioStatusSettings)
 _database = supabase.connect()
 
 

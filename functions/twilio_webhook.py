@@ -13,14 +13,16 @@ from flask import Request, Response
 from lib.adapters import pubsub, supabase, twilio_forms
 from lib.adapters.bad_call import BadCall
 from lib.core import log, trace
-from lib.core.settings import TwilioSettings, load
+from lib.core.settings import KeywordSettings, TwilioWebhookSettings, load
 from lib.domain import messaging
 from lib.engine import inbound
 
 log.setup()
 _log = log.get("twilio_webhook")
-_settings = load(TwilioSettings)
+_settings = load(TwilioWebhookSettings)
+_keywords = load(KeywordSettings)
 _database = supabase.connect()
+_publish = pubsub.connect()
 
 EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 
@@ -45,7 +47,7 @@ def twilio_webhook(request: Request) -> Response:
         received.sender,
         received.body,
         received.media,
-        twilio_answers=_settings.twilio_handles_keywords,
+        twilio_answers=_keywords.twilio_handles_keywords,
     )
     try:
         answer = inbound.record(_database, text)
@@ -59,5 +61,5 @@ def twilio_webhook(request: Request) -> Response:
         media=len(text.media),
     )
     if answer["event_id"]:
-        pubsub.publish([answer["event_id"]])
+        _publish([answer["event_id"]])
     return Response(EMPTY_TWIML, 200, mimetype="text/xml")

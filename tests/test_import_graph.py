@@ -4,20 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
-from pydantic_settings import BaseSettings
 
 import main
-from lib.core.settings import (
-    EmailSettings,
-    MailProviderSettings,
-    ModelSettings,
-    SettingsError,
-    SupabaseSettings,
-    TwilioSettings,
-    load,
-)
+from lib.core.settings import Settings, SettingsError, TwilioAccountSettings, load
 from tests.support.mail import PUBLIC_KEY
 
 #: Well-formed and fictitious: importing an entry point reads settings but calls nobody.
@@ -96,23 +88,59 @@ def test_a_missing_variable_ends_the_start_with_one_sentence_that_names_it() -> 
     assert done.stderr.splitlines()[-1].endswith("TWILIO_AUTH_TOKEN is missing.")
 
 
-@pytest.mark.parametrize("missing", sorted(ENVIRONMENT))
+def groups_of(base: type[Settings] = Settings) -> Iterator[type[Settings]]:
+    """Every group of settings."""
+    for group in base.__subclasses__():
+        yield group
+        yield from groups_of(group)
+
+
+REQUIRED = [
+    (name.upper(), group)
+    for group in groups_of()
+    for name, field in group.model_fields.items()
+    if field.is_required()
+]
+
+
+@pytest.mark.parametrize(
+    ("missing", "group"), REQUIRED, ids=[f"{name} {group.__name__}" for name, group in REQUIRED]
+)
 def test_each_required_variable_is_named_when_it_is_missing(
-    missing: str, monkeypatch: pytest.MonkeyPatch
+    missing: str, group: type[Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv(missing)
-    groups: tuple[type[BaseSettings], ...] = (
-        SupabaseSettings,
-        TwilioSettings,
-        ModelSettings,
-        EmailSettings,
-        MailProviderSettings,
-    )
-    (group,) = (g for g in groups if missing.lower() in g.model_fields)
     with pytest.raises(SettingsError, match=f"^{missing} is missing.$"):
         load(group)
+
+
+def test_every_variable_that_is_given_here_is_required_by_some_group() -> None:
+    assert {name for name, _ in REQUIRED} == set(ENVIRONMENT)
+
+
+#: What each function cannot start without. What it is not listed with, it must start without.
+NEEDED = {
+    "twilio_webhook": {"TWILIO_AUTH_TOKEN", "TWILIO_WEBHOOK_URL"},
+    "twilio_status": {"TWILIO_AUTH_TOKEN", "TWILIO_STATUS_URL"},
+    "email_webhook": {"EMAIL_TOKEN_SECRET", "EMAIL_DOMAIN", "SENDGRID_PUBLIC_KEY"},
+    "event_sweeper": {"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_NUMBER"},
+}
+
+
+@pytest.mark.parametrize(("function", "needed"), NEEDED.items())
+def test_a_function_starts_without_what_only_others_need(function: str, needed: set[str]) -> None:
+    needed = needed | {"SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY"}
+    given = {name: value for name, value in ENVIRONMENT.items() if name in needed}
+    done = run(f"import main; main.{function}", given)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_malformed_topic_ends_the_start_of_a_function_that_publishes() -> None:
+    done = run("import main; main.twilio_webhook", ENVIRONMENT | {"PUBSUB_TOPIC": "events"})
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[-1].endswith("PUBSUB_TOPIC is malformed.")
 
 
 @pytest.mark.parametrize(
@@ -140,6 +168,6 @@ def test_a_malformed_variable_is_named_and_its_value_is_not_shown(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("TWILIO_NUMBER", "0171-secret")
     with pytest.raises(SettingsError) as caught:
-        load(TwilioSettings)
+        load(TwilioAccountSettings)
     assert str(caught.value) == "TWILIO_NUMBER is malformed."
     assert caught.value.__cause__ is None

@@ -15,7 +15,6 @@ import pytest
 from grpc import StatusCode  # type: ignore[import-untyped]
 
 from lib.adapters import pubsub
-from lib.core.settings import runtime
 from tests.support.pubsub import PublishServer, Wire
 from tests.support.sim_process import free_port
 
@@ -46,12 +45,12 @@ def connection(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(pubsub, "PUBLISH_TIMEOUT_S", 0.5)
     monkeypatch.setenv("PUBSUB_TOPIC", TOPIC)
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", wire.host)
-    runtime.cache_clear()
+    pubsub.topic.cache_clear()
     pubsub.disconnect()
     yield
     pubsub.disconnect()
     monkeypatch.undo()
-    runtime.cache_clear()
+    pubsub.topic.cache_clear()
 
 
 def ids(count: int) -> list[str]:

@@ -13,20 +13,17 @@ from twilio.request_validator import RequestValidator
 
 from lib.adapters.bad_call import BadCall
 from lib.adapters.twilio_forms import ReceivedText, read_text
-from lib.core.settings import TwilioSettings
+from lib.core.settings import TwilioWebhookSettings
 
 TOKEN = "auth-token"
-SETTINGS = TwilioSettings(
-    twilio_account_sid="AC" + "0" * 32,
+SETTINGS = TwilioWebhookSettings(
     twilio_auth_token=SecretStr(TOKEN),
-    twilio_number="+14155550100",
     twilio_webhook_url="https://example.test/twilio_webhook",
-    twilio_status_url="https://example.test/twilio_status",
 )
 FORM = {
     "MessageSid": "SM" + "a" * 32,
     "From": "+12125550142",
-    "To": SETTINGS.twilio_number,
+    "To": "+14155550100",
     "Body": "hello",
     "NumMedia": "0",
 }

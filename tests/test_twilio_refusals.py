@@ -9,7 +9,7 @@ import pytest
 
 from lib.adapters.twilio_errors import whose
 from lib.adapters.twilio_sms import NotTaken, Refused, SendResult, Sms, Unknown
-from lib.core.settings import TwilioSettings
+from lib.core.settings import TwilioSenderSettings
 
 
 class Refusing:
@@ -33,12 +33,11 @@ class Refusing:
 
         self.server = HTTPServer(("127.0.0.1", 0), Handler)
         self.sms = Sms(
-            TwilioSettings.model_validate(
+            TwilioSenderSettings.model_validate(
                 {
                     "twilio_account_sid": "AC" + "0" * 32,
                     "twilio_auth_token": "token",
                     "twilio_number": "+15005550006",
-                    "twilio_webhook_url": "http://127.0.0.1/w",
                     "twilio_status_url": "http://127.0.0.1/s",
                     "twilio_api_url": f"http://127.0.0.1:{self.server.server_address[1]}",
                 }

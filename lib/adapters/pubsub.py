@@ -8,11 +8,12 @@ webhook's start does not pay for it (architecture.md, "Layers").
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from lib.core import log, trace
-from lib.core.settings import runtime
+from lib.core.settings import PubSubSettings, load
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherClient
@@ -28,6 +29,26 @@ _connecting = threading.Lock()
 _connected: "PublisherClient | None" = None
 
 
+@cache
+def topic() -> str | None:
+    """PUBSUB_TOPIC, read once.
+
+    Raises:
+        SettingsError: it is malformed.
+    """
+    return load(PubSubSettings).pubsub_topic
+
+
+def connect() -> Callable[[Iterable[str]], None]:
+    """`publish`, after a look at the settings: what is wrong with them ends a function's start.
+
+    Raises:
+        SettingsError: PUBSUB_TOPIC is malformed.
+    """
+    topic()
+    return publish
+
+
 def publish(event_ids: Iterable[str]) -> None:
     """Publish event ids to PUBSUB_TOPIC and wait for the result, 3 s at most for all of them.
 
@@ -36,16 +57,16 @@ def publish(event_ids: Iterable[str]) -> None:
     Pub/Sub takes 1,000 messages at a time; the most at once are the sweeper's 200. The first one
     also looks for credentials: at once on Google Cloud, but for 12 s where nobody has any.
     """
-    topic = runtime().pubsub_topic
+    to = topic()
     ids = list(event_ids)
-    if topic is None or not ids:
+    if to is None or not ids:
         return
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
 
     try:
         with trace.call("pubsub publish", events=len(ids)):
-            _send(topic, ids)
+            _send(to, ids)
     # ValueError: another thread, whose publish has failed too, closed the connection meanwhile.
     except (GoogleAPIError, GoogleAuthError, OSError, ValueError) as error:
         _log.warning(

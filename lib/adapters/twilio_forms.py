@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from lib.adapters.bad_call import BadCall
 from lib.adapters.twilio_signature import signature_is_valid
 from lib.core.model import JSON
-from lib.core.settings import TwilioSettings
+from lib.core.settings import TwilioStatusSettings, TwilioTokenSettings, TwilioWebhookSettings
 
 #: Bytes; a text of 1,600 characters with ten pictures stays far below.
 MAX_FORM = 256 * 1024
@@ -41,7 +41,7 @@ class Receipt:
 
 
 def read_text(
-    settings: TwilioSettings, method: str, query: bytes, body: bytes, signature: str
+    settings: TwilioWebhookSettings, method: str, query: bytes, body: bytes, signature: str
 ) -> ReceivedText:
     """Read the webhook call for an inbound text.
 
@@ -72,7 +72,7 @@ def read_text(
 
 
 def read_receipt(
-    settings: TwilioSettings, method: str, query: bytes, body: bytes, signature: str
+    settings: TwilioStatusSettings, method: str, query: bytes, body: bytes, signature: str
 ) -> Receipt:
     """Read a status callback. Its query carries our message id as `m`, inside the signature.
 
@@ -94,7 +94,7 @@ def read_receipt(
 
 
 def _form(
-    settings: TwilioSettings, url: str, method: str, query: bytes, body: bytes, signature: str
+    settings: TwilioTokenSettings, url: str, method: str, query: bytes, body: bytes, signature: str
 ) -> dict[str, str]:
     if method != "POST":
         raise BadCall(405, "This address takes POST only.")

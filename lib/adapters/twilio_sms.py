@@ -16,7 +16,7 @@ from twilio.rest import Client
 
 from lib.adapters.twilio_errors import is_final
 from lib.core import trace
-from lib.core.settings import TwilioSettings, as_url
+from lib.core.settings import TwilioAccountSettings, TwilioSenderSettings, as_url
 
 #: protocol.md, 21: the request may take 10 s; connecting is quick or fails.
 REQUEST_TIMEOUT_S = 10.0
@@ -75,18 +75,11 @@ class TwilioUnavailable(Exception):
 
 
 class Sms:
-    """The account's texts. Safe to share between threads."""
+    """Sends texts. Safe to share between threads."""
 
-    def __init__(self, settings: TwilioSettings) -> None:
+    def __init__(self, settings: TwilioSenderSettings) -> None:
         self._settings = settings
-        self._client = Client(
-            settings.twilio_account_sid,
-            settings.twilio_auth_token.get_secret_value(),
-            # max_retries=0: a repeated send could double a text.
-            http_client=TwilioHttpClient(timeout=REQUEST_TIMEOUT_S, max_retries=0),
-        )
-        if settings.twilio_api_url is not None:
-            self._client.api.base_url = as_url(settings.twilio_api_url)
+        self._client = _client(settings)
 
     def send(self, message_id: str, to: str, body: str, valid_s: int) -> SendResult:
         """Hand one text to Twilio. Never raises for what Twilio or the network does.
@@ -145,6 +138,14 @@ class Sms:
             segments=int(segments) if segments.isdigit() else None,
         )
 
+
+class Texts:
+    """The texts that Twilio has. Safe to share between threads."""
+
+    def __init__(self, settings: TwilioAccountSettings) -> None:
+        self._number = settings.twilio_number
+        self._client = _client(settings)
+
     def sent_to(self, to: str, since: datetime) -> list[ListedText]:
         """Texts from us to `to` created at or after `since` (UTC), oldest first.
 
@@ -163,7 +164,7 @@ class Sms:
         Raises:
             TwilioUnavailable: the listing could not be had.
         """
-        texts = self._oldest_first(to=self._settings.twilio_number, date_sent_after=since)
+        texts = self._oldest_first(to=self._number, date_sent_after=since)
         return sorted(
             (
                 t
@@ -195,6 +196,18 @@ class Sms:
                 )
         except (requests.exceptions.RequestException, TwilioException, ValueError) as error:
             raise TwilioUnavailable("texts could not be listed") from error
+
+
+def _client(settings: TwilioAccountSettings) -> Client:
+    client = Client(
+        settings.twilio_account_sid,
+        settings.twilio_auth_token.get_secret_value(),
+        # max_retries=0: a repeated send could double a text.
+        http_client=TwilioHttpClient(timeout=REQUEST_TIMEOUT_S, max_retries=0),
+    )
+    if settings.twilio_api_url is not None:
+        client.api.base_url = as_url(settings.twilio_api_url)
+    return client
 
 
 def _never_connected(error: requests.exceptions.ConnectionError) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from lib.adapters.supabase import Database
-from lib.adapters.twilio_sms import ListedText, Sms, TwilioUnavailable
+from lib.adapters.twilio_sms import ListedText, Texts, TwilioUnavailable
 from lib.core import clock, log
 from lib.core.ids import receipt_key
 from lib.core.model import JSON
@@ -49,12 +49,12 @@ class Sweeper:
     def __init__(
         self,
         database: Database,
-        sms: Sms,
+        texts: Texts,
         publish: Callable[[list[str]], None],
         read_text: Callable[[ListedText], inbound.InboundText],
     ) -> None:
         self._database = database
-        self._sms = sms
+        self._texts = texts
         self._publish = publish
         self._read_text = read_text
         self.swept = Swept()
@@ -102,7 +102,7 @@ class Sweeper:
         token = uuid4()
         for send in self._database.call("claim_stuck_sends", token=token)["sends"]:
             try:
-                listed = self._sms.sent_to(send["to"], datetime.fromisoformat(send["claimed_at"]))
+                listed = self._texts.sent_to(send["to"], datetime.fromisoformat(send["claimed_at"]))
             except TwilioUnavailable:
                 # A listing that failed says nothing; the text stays in flight.
                 self.swept.twilio_failed += 1
@@ -119,7 +119,7 @@ class Sweeper:
     def _recover_missed(self) -> None:
         """Record inbound texts that Twilio has and we have not (protocol.md, 18)."""
         try:
-            listed = self._sms.received(clock.now() - LOOK_BACK)
+            listed = self._texts.received(clock.now() - LOOK_BACK)
         except TwilioUnavailable:
             self.swept.twilio_failed += 1
             return

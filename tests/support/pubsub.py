@@ -24,7 +24,6 @@ from google.api_core.exceptions import DeadlineExceeded
 from google.pubsub_v1 import PublishRequest, PublishResponse, PubsubMessage
 
 from lib.adapters import pubsub
-from lib.core.settings import runtime
 from local.description import PubSub
 from local.pubsub_emulator import Emulator, find, is_listening, launch
 from local.relay import Relay
@@ -179,13 +178,13 @@ def publishing_to(names: PubSub | None) -> Iterator[None]:
     wanted = (
         {"PUBSUB_EMULATOR_HOST": names["emulator"], "PUBSUB_TOPIC": names["topic"]} if names else {}
     )
-    runtime.cache_clear()
+    pubsub.topic.cache_clear()
     try:
         with patch.dict(os.environ, wanted):
             yield
     finally:
         pubsub.disconnect()
-        runtime.cache_clear()
+        pubsub.topic.cache_clear()
 
 
 @contextlib.contextmanager

@@ -8,11 +8,11 @@ from typing import NoReturn
 from flask import Request, Response
 
 from lib.adapters import claude, supabase
-from lib.adapters.twilio_sms import Sms, TwilioUnavailable
+from lib.adapters.twilio_sms import Sms, Texts, TwilioUnavailable
 from lib.core import clock, log, trace
 from lib.core.model import ModelRejected, ModelUnavailable
 from lib.core.prices import CONVERSATION_MODEL
-from lib.core.settings import TwilioSettings, load
+from lib.core.settings import TwilioAccountSettings, TwilioSenderSettings, load
 
 log.setup()
 _log = log.get("tests")
@@ -61,7 +61,8 @@ def bare(_request: Request) -> Response:
 def adapters(_request: Request) -> Response:
     """Each adapter calls a service that answers with what must not be logged."""
     database = supabase.connect()
-    sms = Sms(load(TwilioSettings))
+    sms = Sms(load(TwilioSenderSettings))
+    texts = Texts(load(TwilioAccountSettings))
     words = os.environ["WORDS"]
     with trace.step(_log, "database refuses") as step:
         try:
@@ -72,7 +73,7 @@ def adapters(_request: Request) -> Response:
         step.say(outcome=type(sms.send("id", "+12125550147", words, 60)).__name__)
     with trace.step(_log, "twilio lists nothing") as step:
         try:
-            sms.received(clock.now())
+            texts.received(clock.now())
         except TwilioUnavailable as error:
             step.fail(error)
     with trace.step(_log, "claude refuses") as step:
