@@ -1,6 +1,8 @@
 """The concierge: it answers, and acts on nothing but what is on the member's card."""
 
 import json
+from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -8,18 +10,21 @@ from lib.agents import concierge
 from lib.agents.routing import agent_for
 from lib.core.model import JSON, ModelUnavailable
 from lib.engine.turn import Member
-from lib.engine.work import DecisionFailed
+from lib.engine.work import DecisionFailed, UnitOfWork
 from tests.support.scripted_model import (
     CALL,
     MEMBER,
     ScriptedModel,
     collect,
     events,
+    known_to,
     member_update,
     said,
     soon,
     text,
     turn,
+    use,
+    uses,
 )
 
 VERIFIED: JSON = {"verified": True, "first_name": "Ida", "email": "ida@fjord.no"}
@@ -73,3 +78,168 @@ def test_the_unverified_meet_the_bouncer_and_members_the_concierge(
 ) -> None:
     document = {"id": MEMBER, "phone_number": "+12125550123"} | member
     assert agent_for(Member.model_validate(document)) == agent
+
+
+def limits(work: UnitOfWork) -> list[JSON]:
+    """What is done to the member's budgets."""
+    return [c for c in work.changes if c["table"] == "user_message_budget"]
+
+
+def configured(work: UnitOfWork) -> list[JSON]:
+    """The configurations that the member's agent gets."""
+    return [
+        c["set"]["config_json"]
+        for c in work.changes
+        if c["table"] == "agent_instances" and "config_json" in c.get("set", {})
+    ]
+
+
+def decided(*blocks: JSON, said: str, **context: Any) -> tuple[UnitOfWork, ScriptedModel]:
+    """A turn of a member who wrote `said`, in which the model uses these tools at once."""
+    model = ScriptedModel(uses(*blocks), text("Fine."))
+    member = VERIFIED | context.pop("member", {})
+    return concierge.decide(turn(said, member=member, **context), model, soon()), model
+
+
+BUDGET: JSON = {"id": UUID(int=60), "date": "2026-11-22", "daily_limit": 5, "hourly_limit": 2}
+
+
+def test_a_pace_changes_today_s_limits_and_leaves_what_was_not_named() -> None:
+    work, model = decided(
+        use("set_pace", per_day=1), said="not more than one a day", budgets=[BUDGET]
+    )
+    (update,) = limits(work)
+    assert (update["op"], update["id"]) == ("update", str(BUDGET["id"]))
+    assert (update["set"], update["expect"]) == ({"daily_limit": 1}, {"daily_limit": 5})
+    assert json.loads(model.results()[0]["content"]) == {"per_day": 1, "per_hour": 2}
+
+
+def test_a_pace_without_figures_is_the_usual_one_again() -> None:
+    slow = BUDGET | {"daily_limit": 1, "hourly_limit": None}
+    work, _ = decided(use("set_pace"), said="as often as before again", budgets=[slow])
+    assert [u["set"] for u in limits(work)] == [{"daily_limit": 5, "hourly_limit": 2}]
+
+
+def test_a_day_without_a_budget_gets_one_that_copies_the_latest() -> None:
+    old = BUDGET | {"date": "2026-10-01", "hourly_limit": 1, "quiet_hours_enabled": False}
+    work, _ = decided(use("set_pace", per_day=2), said="two a day at most", budgets=[old])
+    (insert,) = limits(work)
+    row = {key: value for key, value in insert["row"].items() if key != "id"}
+    assert row == {
+        "user_id": str(MEMBER),
+        "date": "2026-11-22",
+        "messages_sent": 0,
+        "daily_limit": 2,
+        "hourly_limit": 1,
+        "quiet_hours_enabled": False,
+    }
+
+
+def test_a_pace_holds_on_every_day_that_has_begun_somewhere() -> None:
+    days = [BUDGET | {"id": UUID(int=n), "date": f"2026-11-{n}"} for n in (23, 22, 21, 20)]
+    work, _ = decided(use("set_pace", per_day=1), said="once a day", budgets=days)
+    assert [u["id"] for u in limits(work)] == [str(UUID(int=n)) for n in (23, 22, 21)]
+
+
+@pytest.mark.parametrize("wanted", [{"per_day": 0}, {"per_day": 11}, {"per_hour": 9}])
+def test_a_pace_out_of_bounds_changes_nothing(wanted: JSON) -> None:
+    work, model = decided(use("set_pace", **wanted), said="a hundred a day", budgets=[BUDGET])
+    assert model.results()[0]["is_error"]
+    assert limits(work) == []
+
+
+def test_quiet_hours_are_kept_also_where_they_were_switched_off() -> None:
+    off = BUDGET | {"quiet_hours_enabled": False}
+    work, _ = decided(
+        use("set_quiet_hours", start="21:00", end="07:30"), said="not after nine", budgets=[off]
+    )
+    assert member_update(work) == {"quiet_hours_start": "21:00:00", "quiet_hours_end": "07:30:00"}
+    assert [u["set"] for u in limits(work)] == [{"quiet_hours_enabled": True}]
+
+
+def test_a_place_that_they_named_sets_their_clock() -> None:
+    work, model = decided(
+        use("set_time_zone", place="Oslo", time_zone="Europe/Oslo"), said="I'm in Oslo this year"
+    )
+    assert member_update(work) == {"timezone": "Europe/Oslo"}
+    result = json.loads(model.results()[0]["content"])
+    assert result == {"time_zone": "Europe/Oslo", "local_time": "00:03"}
+
+
+@pytest.mark.parametrize(
+    ("place", "zone"),
+    [
+        ("Tokyo", "Asia/Tokyo"),  # they did not say so
+        ("Oslo", "Europe/Nowhere"),
+        ("Oslo", "CET"),
+        ("Oslo", "Etc/GMT-1"),
+        ("Oslo", "../../etc/passwd"),
+    ],
+)
+def test_a_place_they_did_not_name_or_a_zone_that_is_none_is_not_taken(
+    place: str, zone: str
+) -> None:
+    work, model = decided(
+        use("set_time_zone", place=place, time_zone=zone), said="I'm in Oslo this year"
+    )
+    assert model.results()[0]["is_error"]
+    assert member_update(work) == {}
+
+
+def test_a_profile_is_taken_as_they_wrote_it_and_no_other() -> None:
+    said = "here: linkedin.com/in/ida-berg"
+    work, _ = decided(use("set_linkedin", url="linkedin.com/in/ida-berg"), said=said)
+    assert member_update(work) == {"linkedin_url": "https://www.linkedin.com/in/ida-berg"}
+    work, model = decided(use("set_linkedin", url="linkedin.com/in/somebody"), said=said)
+    assert model.results()[0]["is_error"]
+    assert member_update(work) == {}
+
+
+def test_a_goal_is_kept_beside_whatever_else_the_agent_was_configured_with() -> None:
+    known = known_to("concierge")
+    known["agent_instance"]["config_json"] = {"tone": "dry"}
+    goal = "Open an office in Bergen"
+    work, _ = decided(
+        use("set_goal", goal=goal), said="I want to open an office in Bergen", **known
+    )
+    assert configured(work) == [{"tone": "dry", "goal": goal}]
+
+
+def test_a_goal_is_on_the_card_and_can_be_given_up() -> None:
+    known = known_to("concierge")
+    known["agent_instance"]["config_json"] = {"goal": "Open an office"}
+    work, model = decided(use("set_goal"), said="we dropped the office", **known)
+    assert '"goal": "Open an office"' in model.requests[0]["messages"][-1]["content"]
+    assert configured(work) == [{}]
+
+
+def test_a_goal_with_a_name_they_never_said_is_not_taken() -> None:
+    work, model = decided(use("set_goal", goal="Sell to Northwind"), said="I want to sell more")
+    assert model.results()[0]["is_error"]
+    assert configured(work) == []
+
+
+@pytest.mark.parametrize("stored", [None, [], "x", {"goal": 3}, {"goal": None}])
+def test_a_configuration_that_anybody_may_have_written_disturbs_no_turn(stored: Any) -> None:
+    known = known_to("concierge")
+    known["agent_instance"]["config_json"] = stored
+    work, model = decided(use("set_goal", goal="Hire well"), said="I want to hire well", **known)
+    assert '"goal"' not in model.requests[0]["messages"][-1]["content"]
+    assert [config["goal"] for config in configured(work)] == ["Hire well"]
+
+
+def test_a_new_instance_takes_the_goal_of_its_first_turn() -> None:
+    work, _ = decided(use("set_goal", goal="Hire well"), said="I want to hire well")
+    (update,) = [c for c in work.changes if c["table"] == "agent_instances" and c["op"] == "update"]
+    assert update["expect"] == {"config_json": {}, "status": "active"}
+
+
+def test_what_a_tool_did_may_be_said_and_what_it_refused_may_not() -> None:
+    zone = use("set_time_zone", place="Oslo", time_zone="Europe/Oslo")
+    model = ScriptedModel(uses(zone), text("Noted, it is 00:03 for you in Oslo."))
+    work = concierge.decide(turn("I'm in Oslo", member=VERIFIED), model, soon())
+    assert said(work) == ["Noted, it is 00:03 for you in Oslo."]
+    goal = use("set_goal", goal="Sell to Northwind")
+    model = ScriptedModel(uses(goal), text("I noted Northwind."))
+    work = concierge.decide(turn("I want to sell", member=VERIFIED), model, soon())
+    assert "Northwind" not in said(work)[0]

@@ -38,7 +38,9 @@ def decide(turn: Turn, complete: Complete, deadline: float) -> UnitOfWork:
         desk = Desk(turn, work)
         exchange = Exchange(PROMPT, turn, work, desk, complete, deadline, instance_id)
         texts = exchange.answer(desk.card(), lambda: [_safe(turn)])
-        update_member(work, turn.member, desk.columns | {"poc_agent_id": str(instance_id)})
+        columns = desk.preferences.columns | {"poc_agent_id": str(instance_id)}
+        update_member(work, turn.member, columns)
+        desk.preferences.close(work, instance_id)
         reply(work, turn, texts, items=desk.shows)
         schedule_review(work, turn.member.id, turn.now)
         silence.put_off(work, turn, not_now=desk.not_now)

@@ -4,16 +4,16 @@ Its tools (lib/agents/concierge_tools.py) name things by their place in this tur
 other row can be meant.
 """
 
-from datetime import time
 from typing import Literal
 from uuid import UUID
 
 from lib.agents import context
+from lib.agents.preferences import Preferences
 from lib.agents.tools import ToolError
 from lib.core.ids import derived_id
 from lib.core.model import JSON
-from lib.domain import names, onboarding, priorities
-from lib.domain.onboarding import NotTakenError, OwnWords
+from lib.domain import names, priorities
+from lib.domain.onboarding import OwnWords
 from lib.engine.registry import OutcomeReported, RequestNeeded, ResponseReceived
 from lib.engine.turn import Item, OwnRequest, Turn
 from lib.engine.work import UnitOfWork
@@ -36,10 +36,9 @@ class Desk:
         self._turn = turn
         self._work = work
         self._items = [item for item in turn.items if item.item_type in _WHAT]
-        self._own = OwnWords(context.own_texts(turn))
+        self.preferences = Preferences(turn, OwnWords(context.own_texts(turn)))
         self._done: set[UUID] = set()
         self._open = len(turn.requests)
-        self.columns: JSON = {}
         #: The member does not want to be written to first for a while.
         self.not_now = False
         #: Priorities that the answer brings up.
@@ -54,10 +53,12 @@ class Desk:
             "company": member.company,
             "title": member.title,
             "expertise": member.expertise,
+            "linkedin_url": member.linkedin_url,
         }
         card: JSON = {
             "known": {key: value for key, value in known.items() if value},
             "local_time": context.local_time(self._turn),
+            **self.preferences.card(),
         }
         if self._items:
             card["items"] = [_described(n, item) for n, item in enumerate(self._items, start=1)]
@@ -201,20 +202,6 @@ class Desk:
             expect={"status": request.status, "responses_count": request.responses_count},
         )
         return {"cancelled": True}
-
-    def set_expertise(self, areas: list[str]) -> JSON:
-        """Add what the member says they know well."""
-        try:
-            known = onboarding.expertise(areas, self._turn.member.expertise or (), self._own)
-        except NotTakenError as error:
-            raise ToolError(str(error)) from None
-        self.columns["expertise"] = list(known)
-        return {"expertise": list(known)}
-
-    def set_quiet_hours(self, start: time, end: time) -> JSON:
-        """Set when the member is not to be written to first."""
-        self.columns |= {"quiet_hours_start": start.isoformat(), "quiet_hours_end": end.isoformat()}
-        return {"quiet_from": start.isoformat("minutes"), "until": end.isoformat("minutes")}
 
     def _to_mention(self) -> Item | None:
         now = self._turn.now

@@ -9,6 +9,7 @@ from pydantic import Field
 from lib.agents.concierge_desk import Desk
 from lib.agents.tools import Tool, Toolbox
 from lib.core.model import JSON
+from lib.domain import messaging
 from lib.engine.registry import DesiredOutcome, RequestNeeded, Urgency
 
 Place = Annotated[int, Field(ge=1, description="Its number in the card.")]
@@ -125,7 +126,7 @@ class SetExpertise(Tool[Desk]):
 
     def effect(self, desk: Desk) -> JSON:
         """Add them."""
-        return desk.set_expertise(self.areas)
+        return desk.preferences.set_expertise(self.areas)
 
 
 class SetQuietHours(Tool[Desk]):
@@ -139,7 +140,63 @@ class SetQuietHours(Tool[Desk]):
 
     def effect(self, desk: Desk) -> JSON:
         """Set them."""
-        return desk.set_quiet_hours(self.start, self.end)
+        return desk.preferences.set_quiet_hours(self.start, self.end)
+
+
+class SetPace(Tool[Desk]):
+    """The member says how often at most they want to be written to first. Give only what they
+    named; with neither it is as often as usual again. Answers to their texts do not count."""
+
+    tool_name: ClassVar[str] = "set_pace"
+
+    per_day: int | None = Field(default=None, ge=1, le=messaging.MOST_PER_DAY)
+    per_hour: int | None = Field(default=None, ge=1, le=messaging.MOST_PER_HOUR)
+
+    def effect(self, desk: Desk) -> JSON:
+        """Set it."""
+        return desk.preferences.set_pace(self.per_day, self.per_hour)
+
+
+class SetTimeZone(Tool[Desk]):
+    """The member says where they are or live now, and that is clearly one place."""
+
+    tool_name: ClassVar[str] = "set_time_zone"
+
+    place: str = Field(min_length=2, max_length=60, description="The place as they wrote it.")
+    time_zone: str = Field(max_length=60, description="Its IANA name, Area/City.")
+
+    def effect(self, desk: Desk) -> JSON:
+        """Set it."""
+        return desk.preferences.set_time_zone(self.place, self.time_zone)
+
+
+class SetLinkedIn(Tool[Desk]):
+    """The member gives the address of their own LinkedIn profile."""
+
+    tool_name: ClassVar[str] = "set_linkedin"
+
+    url: str = Field(max_length=200, description="As they wrote it.")
+
+    def effect(self, desk: Desk) -> JSON:
+        """Keep it."""
+        return desk.preferences.set_linkedin(self.url)
+
+
+class SetGoal(Tool[Desk]):
+    """The member says what they are working towards with us, or that their `goal` has changed, is
+    reached or given up. It takes the place of the one before."""
+
+    tool_name: ClassVar[str] = "set_goal"
+
+    goal: str | None = Field(
+        default=None,
+        max_length=200,
+        description="In one sentence of their words; left out when there is none any more.",
+    )
+
+    def effect(self, desk: Desk) -> JSON:
+        """Keep it."""
+        return desk.preferences.set_goal(self.goal)
 
 
 class NotNow(Tool[Desk]):
@@ -164,5 +221,9 @@ TOOLBOX = Toolbox(
     CancelRequest,
     SetExpertise,
     SetQuietHours,
+    SetPace,
+    SetTimeZone,
+    SetLinkedIn,
+    SetGoal,
     NotNow,
 )

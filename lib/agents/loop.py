@@ -88,7 +88,7 @@ class Exchange(Generic[DeskT]):
             ModelUnavailable: the service failed, or the time is used up.
             ModelRejected: the request is at fault.
         """
-        given = context.given(self.turn, card)
+        shown = [context.given(self.turn, card)]
         messages = context.messages(self.turn, card)
         for round_ in range(1, MAX_ROUNDS + 1):
             reply = self._ask(messages, purpose="answer", round_=round_)
@@ -96,8 +96,12 @@ class Exchange(Generic[DeskT]):
             if not uses:
                 break
             messages = [*messages, *self._use_tools(reply, uses)]
+            # What was done may be said; a refusal may repeat what was not taken.
+            results = messages[-1]["content"]
+            shown += [result["content"] for result in results if not result.get("is_error")]
         else:
             return list(safe())
+        given = "\n".join(shown)
         texts, problems = self._judge(reply, given)
         if problems and reply.stop_reason != "refusal":
             texts, problems = self._again(messages, reply, problems, given)

@@ -59,6 +59,11 @@ OUTAGE_TEXT = "Your text has arrived, but answering is not possible right now. I
 REST_TEXT = "That is all I can do today. Text me again tomorrow and I'll pick it up from there."
 #: Turns of one number in its local day (behaviour.md, "Turns").
 MAX_TURNS_A_DAY = 30
+#: What we send first in a day and in an hour where nothing else is agreed (behaviour.md, "Budget");
+#: the defaults of the columns too (sql/schema/030_message_orchestration.sql).
+USUAL_PER_DAY, USUAL_PER_HOUR = 5, 2
+#: The most that a member may ask for.
+MOST_PER_DAY, MOST_PER_HOUR = 10, 4
 HELP_TEXT = (
     "Yachtparty: we help members find solutions and people by text. Just write what you need. "
     "Msg & data rates may apply. Reply STOP to unsubscribe."

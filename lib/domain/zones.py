@@ -1,8 +1,11 @@
 """Which time zone a member lives in (behaviour.md, message_queue: quiet hours)."""
 
+import re
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DEFAULT_ZONE = "America/New_York"
+#: Named by a place: Python and PostgreSQL mean the same by it (sql/functions/known_zone.sql).
+_AREA_AND_CITY = re.compile(r"(?!(?:posix|right|Etc)/)[A-Za-z]+(?:/[A-Za-z_-]+){1,2}")
 
 
 def zone_of(timezone: str | None, phone_number: str) -> ZoneInfo:
@@ -11,6 +14,17 @@ def zone_of(timezone: str | None, phone_number: str) -> ZoneInfo:
     An invalid zone counts as absent, an unreadable number as one without a zone.
     """
     return _zone(timezone) or _zone(_zone_of_number(phone_number)) or ZoneInfo(DEFAULT_ZONE)
+
+
+def named_zone(name: str) -> ZoneInfo | None:
+    """The zone of this name, of the form Area/City; None when there is none.
+
+    >>> named_zone("Europe/Oslo")
+    zoneinfo.ZoneInfo(key='Europe/Oslo')
+    >>> named_zone("EST"), named_zone("Etc/GMT-5"), named_zone("Europe/Nowhere")
+    (None, None, None)
+    """
+    return _zone(name) if _AREA_AND_CITY.fullmatch(name) else None
 
 
 def _zone(name: str | None) -> ZoneInfo | None:

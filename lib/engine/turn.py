@@ -3,7 +3,7 @@
 Built by sql/functions/claim_event.sql; a test holds the two against each other.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -83,6 +83,7 @@ class AgentInstance(Document):
     agent_type: str
     prompt_version: str | None = None
     status: str | None = None
+    config_json: Any = None
 
 
 class Referrer(Document):
@@ -150,6 +151,16 @@ class OwnRequest(Document):
     responses_count: int | None = 0
 
 
+class Budget(Document):
+    """A `user_message_budget` row of the member: how often they are written to first."""
+
+    id: UUID
+    date: date
+    daily_limit: int | None = None
+    hourly_limit: int | None = None
+    quiet_hours_enabled: bool | None = None
+
+
 class PendingTask(Document):
     """A pending task of the member."""
 
@@ -165,9 +176,9 @@ class Turn(Document):
     `steps_completed` are the values of `step` of the member's user.onboarding_step.completed
     events; `turns_today` counts the member's earlier turns of their local day that asked the model;
     `items` are on the member's list of priorities, the best first, and `requests` their own open
-    questions to other members (both only of verified members); `re_engagement` is the task that
-    will look after them if they fall silent; `first_contact` is true while nothing was ever sent
-    to this number.
+    questions to other members (both only of verified members); `budgets` are their latest ones,
+    the newest first; `re_engagement` is the task that will look after them if they fall silent;
+    `first_contact` is true while nothing was ever sent to this number.
     """
 
     source: UUID
@@ -183,5 +194,6 @@ class Turn(Document):
     turns_today: int = 0
     items: list[Item] = []
     requests: list[OwnRequest] = []
+    budgets: list[Budget] = []
     re_engagement: PendingTask | None = None
     first_contact: bool = False

@@ -3,8 +3,8 @@
 -- arguments    p_user_id; p_event_ids, the claimed user.message.received events, oldest first; p_now
 -- result       {now, member, conversation, history (the 20 messages before, oldest first), texts,
 --               agent_instances, referrers, steps_completed, onboarding_completed, turns_today,
---               items, requests (open ones of this member), re_engagement (the pending task),
---               first_contact}
+--               items, requests (open ones of this member), budgets (the three latest, the newest
+--               first), re_engagement (the pending task), first_contact}
 --              referrers: verified members whose full name occurs word for word in the newest texts;
 --              looked up by index, one probe for each run of two to four words.
 -- locks        none of its own: meaningful only under lock_member
@@ -169,6 +169,16 @@ begin
                 limit 10
             ) as q
         ), '[]') end,
+        'budgets', coalesce((
+            select jsonb_agg(to_jsonb(b) order by b.date desc, b.messages_sent desc nulls last)
+            from (
+                select w.id, w.date, w.daily_limit, w.hourly_limit, w.quiet_hours_enabled, w.messages_sent
+                from user_message_budget as w
+                where w.user_id = p_user_id
+                order by w.date desc, w.messages_sent desc nulls last
+                limit 3
+            ) as b
+        ), '[]'),
         're_engagement', (
             select to_jsonb(t)
             from (
