@@ -99,6 +99,24 @@ def test_a_flood_of_tool_uses_is_cut() -> None:
     assert len(model.results()) == 50  # each use needs its result
 
 
+def test_what_a_tool_found_may_be_said_and_what_it_refused_may_not() -> None:
+    model = ScriptedModel(uses(use("note_word", word="one")), text("Noted, 41 in all."), text(GOOD))
+    assert converse(model)[0] == [GOOD]
+    desk = ["x"] * 40
+    exchange = Exchange(
+        PROMPT,
+        turn("hello"),
+        UnitOfWork(SOURCE, created_by="bouncer"),
+        desk,
+        ScriptedModel(uses(use("note_word", word="one")), text("Noted, 41 in all.")),
+        soon(),
+        INSTANCE,
+    )
+    assert exchange.answer({}, lambda: ["A safe sentence."]) == ["Noted, 41 in all."]
+    model = ScriptedModel(uses(use("note_word")), text("Is a Field required?"), text(GOOD))
+    assert converse(model)[0] == [GOOD]
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -10,6 +10,8 @@ nouns have capitals too (German), only two in a row are.
 ['30']
 >>> unknown("Yes, I'll ask. What's the HR question about?", given="")
 []
+>>> unknown("Danke. Wie lautet Ihre E-Mail-Adresse?", given="")
+[]
 """
 
 import re
@@ -24,7 +26,8 @@ _PART = re.compile(r"[^\W_]+")
 _STARTS_SENTENCE = re.compile(r"(?:^|[.?!:;\u2026\n]|[\"(\u201c\u201e\u00ab-])\W*$")
 _FIGURE = re.compile(r"[$\u20ac\u00a3]\s?\d[\d.,]*|\d[\d.,]*\s?%|\d[\d.,:/]*\d")
 _GERMAN = re.compile(
-    r"\b(?:der|die|das|den|dem|und|ist|sind|nicht|ich|wir|ihr|sie|du|dir|ein|eine|einen|f\u00fcr|mit|auf|zu|von)\b"
+    r"\b(?:der|die|das|den|dem|und|ist|sind|nicht|ich|wir|ihre?n?|ihnen|sie|du|dir|deine?n?|ein|eine"
+    r"|einen|f\u00fcr|mit|auf|zu|von|wie|wer|danke|bitte|noch|auch|habe|haben|kann|gerne?)\b"
 )
 #: What a person or company at the start of a sentence does next.
 _ACTS = _words(
@@ -74,7 +77,7 @@ def unknown(text: str, *, given: str) -> list[str]:
             named = _inner_capital(word) or _acts(word, following)
         elif german:
             before = tokens[position - 1].group()
-            named = _inner_capital(word) or (
+            named = any(map(_inner_capital, word.split("-"))) or (
                 _is_capitalised(before)
                 and text[tokens[position - 1].end() : match.start()].isspace()
                 and not _STARTS_SENTENCE.search(text[: tokens[position - 1].start()])
