@@ -42,6 +42,11 @@ reset: $(ENVIRONMENT) ## delete what the stack has stored
 test: $(ENVIRONMENT) $(NODE_MODULES) ## run all tests, a file at a time on each core, on stacks of their own (ARGS=… for pytest)
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
+.PHONY: eval
+eval: $(ENVIRONMENT) ## the conversation suite with Claude: ANTHROPIC_API_KEY=… or SIMULATED=1 (K=4 CAP_USD=5 TASKS=… ARGS=…)
+	@$(BIN)/python -m tests.conversations $(if $(SIMULATED),--simulated) --trials $(or $(K),4) \
+		--cap $(or $(CAP_USD),5) --tasks '$(TASKS)' $(ARGS)
+
 .PHONY: mutants
 mutants: $(ENVIRONMENT) ## take each rule out of the SQL and see a test fail (ARGS=… for some of them)
 	@$(BIN)/python -m tests.mutants $(ARGS)

@@ -1,0 +1,1 @@
+"""Whole conversations, graded on what is in the database and what was said: README.md."""
