@@ -1,6 +1,7 @@
 """Rules about texts that need no model: cleaning, keywords, fixed answers."""
 
 import re
+import unicodedata
 from typing import Literal
 
 from lib.core.model import JSON
@@ -25,27 +26,51 @@ PLAIN_WORDS = "PLAIN WORDS"
 
 #: Whole texts that ask for nothing else than to be left alone, in plain words, without punctuation.
 #: Anything said beyond it makes a text the agent's: "stop texting me about CRM" is no opt-out.
-_POLITE = r"(?:(?:hi|hey|hello|ok|okay|sorry|no|thanks|thank you|please|pls|just|kindly) )*"
-_WISH = r"(?:i (?:want|would like|d like|wish) to )?"
-_TEXTS = r"(?:texts?|texting|messages?|mailing|sms|list|service|stuff|spam)"
-_OF_YOURS = rf"(?: (?:of|from|off) (?:this|these|your|the|all|yachtparty)(?: {_TEXTS}){{0,2}})?"
-_ANY = rf"(?: (?:any|these|the|your|more|all|a))*(?: {_TEXTS})?"
+_BEFORE = (
+    r"(?:(?:hi|hey|hello|yo|ok|okay|sorry|no|thanks|thank you|but|please|pls|plz|just|kindly"
+    r"|seriously|i said|you (?:need|have) to|you must|i (?:want|need|told|asked) you to) )*"
+)
+_WISH = r"(?:i |i m |i (?:want|would like|d like|wish|need) to )?"
+_TEXTS = r"(?:texts?|texting|messages?|messaging|mailings?|sms|spam)"
+_OF_YOURS = (
+    r"(?: (?:of|from|off) (?:this|these|your|the|all|yachtparty)"
+    rf"(?: (?:{_TEXTS}|list|service)){{0,2}})?"
+)
+_ANY = r"(?: (?:any|these|this|the|your|more|all))*"
+_ME = r"(?:me|us|this number|my (?:phone )?number)"
+_NEVER = r"(?:do not|don ?t|never)"
 _LEFT_ALONE = (
+    # What the keywords say, in company. Only these two mean nothing else then: please cancel what?
+    r"stop(?: stop)*(?: all)?(?: yachtparty)?",
+    rf"{_WISH}unsub(?:s?cr?ibed?)?(?: me)?{_OF_YOURS}",
     rf"{_WISH}opt(?:ing)?(?: me)? ?out{_OF_YOURS}",
-    rf"{_WISH}unsubscribe(?: me)?{_OF_YOURS}",
-    rf"(?:stop|quit|cease) (?:text|messag|contact|bother|spamm|send)ing(?: me)?{_ANY}",
-    rf"(?:do not|don ?t|never) (?:text|message|contact|sms|write|send)(?: to)?(?: me)?{_ANY}",
-    rf"(?:remove|delete|take) (?:me|my (?:phone )?number){_OF_YOURS}",
+    rf"(?:stop|quit|cease) (?:te?xt|messag|contact|bother|spamm)ing(?: {_ME})?(?:{_ANY} {_TEXTS})?",
+    rf"(?:stop|quit|cease) sending(?: {_ME})?{_ANY} (?:{_TEXTS}|stuff)",
+    rf"(?:stop|end|cease){_ANY} {_TEXTS}",
+    rf"{_NEVER} (?:te?xt|message|contact|sms) {_ME}",
+    rf"{_NEVER} (?:send|write)(?: to)? {_ME}{_ANY} (?:{_TEXTS}|anything(?: else)?)",
+    rf"(?:remove|delete) {_ME}{_OF_YOURS}",
+    rf"(?:take|get) {_ME} off(?: of)?(?: (?:this|your|the|all)(?: (?:{_TEXTS}|list)){{1,2}})?",
     rf"(?:i (?:want|need) )?no (?:more|further) {_TEXTS}",
-    rf"i (?:do not|don ?t) want (?:to (?:get|receive|have) )?(?:any |these |your |more )*{_TEXTS}",
+    rf"i (?:do not|don ?t|no longer) (?:want|wish) (?:to (?:get|receive|have) )?"
+    rf"(?:any |these |your |more |the )*{_TEXTS}",
+    r"(?:cancel|end|stop) (?:my |the |this )?subscription",
+    r"(?:i )?(?:revoke|withdraw) (?:my )?(?:consent|permission)"
+    r"(?: to (?:be )?(?:text|contact|messag)(?:e?d|ing)?(?: me)?)?",
     r"(?:leave|let) me (?:alone|be)",
+    r"go away",
+    r"(?:fuck|piss) off",
     r"lose my number",
 )
-_AGAIN = (
-    r"(?: (?:again|anymore|any more|ever|now|immediately|please|pls|thanks|thank you|from you))*"
+_AFTER = (
+    r"(?: (?:again|anymore|any more|ever|please|pls|plz|thanks|thank you|from you))*"
+    r"(?: or (?:else|i (?:ll|will|m|am) .*))?"
 )
+#: "Don't text me now" is about now.
+_AT_ONCE = r"(?: (?:now|immediately|already|right now))?"
 _OPT_OUT = re.compile(
-    rf"{_POLITE}(?:(?:can|could|would|will) you )?{_POLITE}(?:{'|'.join(_LEFT_ALONE)}){_AGAIN}"
+    rf"{_BEFORE}(?:(?:can|could|would|will) you )?{_BEFORE}"
+    rf"(?:(?!{_NEVER} )(?:{'|'.join(_LEFT_ALONE)}){_AT_ONCE}|(?:{'|'.join(_LEFT_ALONE)})){_AFTER}"
 )
 _OPT_OUT_CHARS = 100
 
@@ -88,8 +113,12 @@ def asks_to_be_left_alone(text: str) -> bool:
     """
     if len(text) > _OPT_OUT_CHARS:
         return False
-    words = re.sub(r"[^\w\s]+", " ", text.casefold().replace("'", " ").replace("\u2019", " "))
-    return _OPT_OUT.fullmatch(" ".join(words.split())) is not None
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    words = " ".join(
+        re.sub(r"[^\w\s]+", " ", plain.replace("'", " ").replace("\u2019", " ")).split()
+    )
+    # "Stop!", "(end)": a keyword's punctuation says nothing else.
+    return _KEYWORDS.get(words.upper()) == "stop" or _OPT_OUT.fullmatch(words) is not None
 
 
 def inbound_text(
