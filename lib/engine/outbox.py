@@ -42,9 +42,9 @@ class Outbox:
         claimed = 0
         for user_id in user_ids:
             for _ in range(_MEMBER_TEXTS):
-                sends, due = self._round(UUID(user_id), 1)
+                sends, is_more_due = self._round(UUID(user_id))
                 claimed += sends
-                if user_id not in due:
+                if not is_more_due:
                     break
         return claimed
 
@@ -71,11 +71,12 @@ class Outbox:
                 break
         return claimed
 
-    def _round(self, user_id: UUID, limit: int) -> tuple[int, list[str]]:
+    def _round(self, user_id: UUID) -> tuple[int, bool]:
         started = time.monotonic()
         token = uuid4()
-        claim = self._database.call("claim_texts", token=token, user_id=user_id, limit=limit)
-        return len(claim["sends"]), self._hand_over(claim, token, started)
+        claim = self._database.call("claim_texts", token=token, user_id=user_id, limit=1)
+        due = self._hand_over(claim, token, started)
+        return len(claim["sends"]), claim["more"] or str(user_id) in due
 
     def _hand_over(self, claim: JSON, token: UUID, started: float) -> list[str]:
         """Send claimed texts and record the results; returns the members who have more due."""

@@ -2,8 +2,8 @@
 --
 -- The API's answer, a callback that carries our id, or a listing: each proves acceptance and none
 -- needs the send token (protocol.md, 22). Also heals a text that was released as refused and turns
--- out to have been taken: it must not leave a second time. What is queued on its topic meanwhile is
--- judged afresh before it leaves.
+-- out to have been taken: it must not leave a second time, and counts. What is queued on its topic
+-- meanwhile is judged afresh before it leaves.
 --
 -- arguments    p_id, message_queue.id; p_sid; p_status, Twilio's; p_details {segments, cost_usd}; p_now
 -- result       true if this call recorded the acceptance, false if it was known already, the row is
@@ -66,7 +66,18 @@ begin
         sent_at = coalesce(sent_at, p_now),
         message_data = (as_object(message_data) - 'hold' - 'send') || jsonb_strip_nulls(as_object(p_details))
     where id = p_id;
-    v_topic := as_object(v_text.message_data) ->> 'topic';
+    -- One that was given back, and had left after all, has been paid for all the same.
+    if v_text.delivered_message_id is null and as_object(v_text.message_data) ? 'refunded_on' then
+        update user_message_budget
+        set messages_sent = coalesce(messages_sent, 0) + 1
+        where user_id = v_text.user_id and date = as_time(v_text.message_data ->> 'refunded_on')::date;
+        update message_queue
+        set
+            message_data = (message_data - 'refunded_on')
+            || jsonb_build_object('counted', true, 'charged_on', message_data -> 'refunded_on')
+        where id = p_id;
+    end if;
+    v_topic := nullif(as_object(v_text.message_data) ->> 'topic', '');
     -- Its successor came too late to replace it: it was made without knowing that this one arrived
     -- (protocol.md, 25).
     if v_topic is not null then
@@ -79,7 +90,7 @@ begin
             and as_object(q.message_data) ->> 'topic' = v_topic
             and coalesce(as_object(q.message_data) ->> 'kind', 'proactive') not in ('reply', 'system')
             and coalesce(q.sequence_id, q.id) <> coalesce(v_text.sequence_id, v_text.id)
-            and (q.created_at, q.id) > (v_text.created_at, v_text.id);
+            and (queued_at(q), q.id) > (queued_at(v_text), v_text.id);
     end if;
     -- Leaving is what makes it a showing (behaviour.md, "Priority scores").
     update user_priorities

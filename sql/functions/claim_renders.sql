@@ -41,6 +41,7 @@ declare
     v_mine uuid [] := '{}';
     v_candidates uuid [] := '{}';
     v_looked_at integer := 0;
+    v_passed_over integer;
     v_more boolean := false;
     v_member users%rowtype;
     v_text message_queue%rowtype;
@@ -74,7 +75,7 @@ begin
                             p.sequence_id = q.sequence_id
                             and p.sequence_position < q.sequence_position
                             -- Said like this it is no index's condition: see claim_texts.
-                            and (p.status = 'queued') is true
+                            and (p.user_id = q.user_id and p.status = 'queued') is true
                     )
                 ) is not true
             order by q.scheduled_for, q.id
@@ -155,6 +156,7 @@ begin
                     and (final_message is null or requires_fresh_context);
                 continue;
             end if;
+            v_passed_over := 0;
             for v_text in
                 select q.*
                 from message_queue as q
@@ -172,7 +174,7 @@ begin
                             where
                                 p.sequence_id = q.sequence_id
                                 and p.sequence_position < q.sequence_position
-                                and (p.status = 'queued') is true
+                                and (p.user_id = q.user_id and p.status = 'queued') is true
                         )
                     ) is not true
                 order by
@@ -182,7 +184,12 @@ begin
                     q.created_at, q.sequence_position, q.id
                 limit c_rows_per_member
             loop
-                continue when gate_text(v_text, v_member, v_now, false) is null;
+                if gate_text(v_text, v_member, v_now, false) is null then
+                    v_passed_over := v_passed_over + 1;
+                    -- Behind so many that may not leave, another may.
+                    v_more := v_more or v_passed_over = c_rows_per_member;
+                    continue;
+                end if;
                 v_render := as_object(as_object(v_text.message_data) -> 'render');
                 v_attempt := coalesce(as_count(v_render ->> 'attempt'), 0) + 1;
                 if v_attempt > c_max_attempts then

@@ -39,6 +39,7 @@ declare
     v_candidates uuid [] := '{}';
     v_seen uuid [];
     v_looked_at integer := 0;
+    v_passed_over integer;
     v_more boolean := false;
     v_broken jsonb := '[]';
     v_now timestamptz := coalesce(p_now, clock_timestamp());
@@ -100,7 +101,7 @@ begin
                                 and p.sequence_position < q.sequence_position
                                 -- Said like this it is no index's condition: a planner with old statistics
                                 -- would read all that is queued for each part.
-                                and (p.status = 'queued') is true
+                                and (p.user_id = q.user_id and p.status = 'queued') is true
                                 and as_object(p.message_data) #>> '{hold,rule}' is distinct from 'sequence_incomplete'
                         )
                     ) is not true
@@ -156,8 +157,11 @@ begin
                 and q.sequence_id is not null
                 and as_object(q.message_data) #>> '{hold,rule}' = 'sequence_incomplete'
                 and q.sequence_total <= (
-                    select count(*) from message_queue as p where p.sequence_id = q.sequence_id
+                    select count(*)
+                    from message_queue as p
+                    where p.sequence_id = q.sequence_id and p.user_id = q.user_id
                 );
+            v_passed_over := 0;
             for v_text in
                 select q.*
                 from message_queue as q
@@ -177,7 +181,7 @@ begin
                             where
                                 p.sequence_id = q.sequence_id
                                 and p.sequence_position < q.sequence_position
-                                and (p.status = 'queued') is true
+                                and (p.user_id = q.user_id and p.status = 'queued') is true
                         )
                     ) is not true
                 order by
@@ -188,7 +192,12 @@ begin
                 limit c_rows_per_member
             loop
                 v_charge := gate_text(v_text, v_member, v_now);
-                continue when v_charge is null;
+                if v_charge is null then
+                    v_passed_over := v_passed_over + 1;
+                    -- Behind so many that may not leave, another may.
+                    v_more := v_more or v_passed_over = c_rows_per_member;
+                    continue;
+                end if;
                 select c.id into v_conversation_id
                 from conversations as c
                 where c.user_id = v_candidate
@@ -212,7 +221,7 @@ begin
                 set
                     delivered_message_id = id,
                     sent_at = v_now,
-                    message_data = (as_object(message_data) - 'hold') || v_charge || jsonb_build_object(
+                    message_data = (as_object(message_data) - 'hold' - 'refunded_on') || v_charge || jsonb_build_object(
                         'send', jsonb_build_object('token', p_token, 'at', v_now),
                         'attempts', coalesce(as_count(as_object(message_data) ->> 'attempts'), 0) + 1
                     )

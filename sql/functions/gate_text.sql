@@ -19,7 +19,7 @@ as $$
 declare
     v_data jsonb := as_object(p_text.message_data);
     v_kind text := coalesce(v_data ->> 'kind', 'proactive');
-    v_topic text := v_data ->> 'topic';
+    v_topic text := nullif(v_data ->> 'topic', '');
     v_zone text := member_zone(p_member.timezone, p_member.phone_number);
     v_today date := (p_now at time zone v_zone)::date;
     v_budget user_message_budget%rowtype;
@@ -47,13 +47,13 @@ begin
         where
             q.user_id = p_text.user_id
             -- One that overtook this text, while it was held or given back, supersedes it as well.
-            and (q.status = 'queued' or (q.status = 'sent' and q.sent_at > p_text.created_at))
+            and (q.status = 'queued' or (q.status = 'sent' and q.sent_at > queued_at(p_text)))
             and as_object(q.message_data) ->> 'topic' = v_topic
             and coalesce(q.sequence_id, q.id) <> coalesce(p_text.sequence_id, p_text.id)
             -- A sequence is as old as its first part, however late the others come.
             and coalesce(q.sequence_position, 1) = 1
-            and (q.created_at, q.id) > (p_text.created_at, p_text.id)
-        order by q.created_at desc, q.id desc
+            and (queued_at(q), q.id) > (queued_at(p_text), p_text.id)
+        order by queued_at(q) desc, q.id desc
         limit 1;
         if v_newer is not null then
             update message_queue
@@ -73,7 +73,10 @@ begin
     if p_text.sequence_id is not null and coalesce(p_text.sequence_position, 1) > 1 then
         select * into v_previous
         from message_queue as q
-        where q.sequence_id = p_text.sequence_id and q.sequence_position = p_text.sequence_position - 1
+        where
+            q.sequence_id = p_text.sequence_id
+            and q.user_id = p_text.user_id
+            and q.sequence_position = p_text.sequence_position - 1
         limit 1;
         if v_previous.status = 'sent' then
             return '{"counted": false}';
@@ -83,10 +86,10 @@ begin
         select
             count(*),
             count(*) filter (where q.status in ('failed', 'superseded')),
-            max(coalesce(q.created_at, as_time(as_object(q.message_data) #>> '{hold,due}'), q.scheduled_for))
+            max(queued_at(q))
         into v_parts, v_ended, v_last_insert
         from message_queue as q
-        where q.sequence_id = p_text.sequence_id;
+        where q.sequence_id = p_text.sequence_id and q.user_id = p_text.user_id;
         -- All or nothing: while the first was being sent, STOP may have ended the others.
         if v_ended > 0 then
             perform fail_text(p_text.id, 'sequence');

@@ -31,7 +31,19 @@ begin
     set
         status = 'archived',
         updated_at = p_now
-    where user_id = p_user_id and status = 'active';
+    where
+        user_id = p_user_id
+        and (
+            status = 'active'
+            -- Opted out is whose newest one is archived, and there may be none that is active.
+            or id = (
+                select c.id
+                from conversations as c
+                where c.user_id = p_user_id
+                order by c.created_at desc nulls last, c.id desc
+                limit 1
+            )
+        );
     update message_queue
     set
         status = 'superseded',

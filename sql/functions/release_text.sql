@@ -1,6 +1,7 @@
 -- release_text: a claimed text was surely not taken by Twilio; queue it again, refunding its charge.
 --
--- It passes the gate again. A text that Twilio keeps refusing for passing reasons fails after 24 h.
+-- It passes the gate again, and is judged afresh if the member has written meanwhile. A text that Twilio
+-- keeps refusing for passing reasons fails after 24 h.
 --
 -- arguments    p_id; p_reason, a word or code without personal data; p_now
 -- locks        the caller holds lock_member
@@ -34,6 +35,7 @@ begin
         scheduled_for = v_until,
         message_data = (v_data - 'send' - 'counted' - 'charged_on' - 'segments' - 'cost_usd')
         || jsonb_build_object('error_code', p_reason, 'first_released_at', v_first)
+        || jsonb_strip_nulls(jsonb_build_object('refunded_on', v_data -> 'charged_on'))
     where id = p_id;
     delete from messages where id = p_id and twilio_message_sid is null;
     -- The parts after it cannot leave before it: due, they would only stand in others' way.
@@ -47,6 +49,14 @@ begin
         and scheduled_for < v_until;
     if v_first <= p_now - c_limit then
         perform fail_text(p_id, p_reason);
+    end if;
+    -- In flight it was spared when the member wrote; now it would leave as if they had not.
+    if exists (
+        select 1
+        from messages as m
+        where m.user_id = v_text.user_id and m.direction = 'inbound' and m.created_at > v_text.sent_at
+    ) then
+        perform refresh_texts(v_text.user_id);
     end if;
 end;
 $$;

@@ -346,3 +346,25 @@ def test_a_text_with_damaged_state_is_sent_given_back_and_sent_again(
     settle(rpc, token, text, user, "released", code="429")
     rpc.now += timedelta(seconds=5)
     assert rpc.claim_texts() == ["text"]
+
+
+@pytest.mark.parametrize("dated", [True, False])
+def test_of_two_texts_on_a_topic_of_which_one_is_of_unknown_age_one_leaves(
+    rpc: Rpc, dated: bool
+) -> None:
+    user = rpc.member()
+    columns: dict[str, Any] = {"data": {"topic": "t"}}
+    old = rpc.queue(user, "old", created_at=None, **columns)
+    rpc.pass_time(minutes=1)
+    newer = {} if dated else {"created_at": None}
+    new = rpc.queue(user, "new", **columns | newer)
+    assert rpc.claim_texts() + rpc.claim_texts() == ["new"]
+    assert rpc.queued(old)["superseded_by_message_id"] == new
+
+
+def test_an_empty_topic_is_none(rpc: Rpc) -> None:
+    user = rpc.member()
+    for words in ("one", "two"):
+        rpc.queue(user, words, data={"topic": ""})
+        rpc.pass_time(seconds=1)
+    assert rpc.claim_texts() + rpc.claim_texts() == ["one", "two"]

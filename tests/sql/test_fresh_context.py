@@ -72,9 +72,43 @@ def test_what_is_on_its_way_stays_as_it_is(rpc: Rpc) -> None:
     before = rpc.queued(text)
     rpc.text(ADA)
     assert rpc.queued(text) == before
-    settle(rpc, token, text, user, "released", code="429")
+    settle(rpc, token, text, user, "accepted")
+    assert fresh(rpc, text) == [False]
+
+
+@pytest.mark.parametrize("wrote", [True, False])
+def test_what_is_given_back_is_judged_afresh_if_the_member_has_written_meanwhile(
+    rpc: Rpc, wrote: bool
+) -> None:
+    user, token = rpc.member(ADA), uuid4()
+    columns: dict[str, Any] = {"sequence_id": uuid4(), "sequence_total": 2}
+    parts = [rpc.queue(user, f"{n}", sequence_position=n, **columns) for n in (1, 2)]
+    rpc.pass_time(seconds=1)
+    assert send(rpc, token) == ["1"]
+    if wrote:
+        rpc.text(ADA, "No news today, please.")
+    settle(rpc, token, parts[0], user, "released", code="429")
+    assert fresh(rpc, *parts) == [wrote] * 2
     rpc.pass_time(minutes=1)
-    assert send(rpc, uuid4()) == ["a text"]
+    assert send(rpc, uuid4()) == ([] if wrote else ["1"])
+
+
+def test_a_later_part_and_an_answer_that_are_given_back_go_on_whatever_was_written_meanwhile(
+    rpc: Rpc,
+) -> None:
+    user = rpc.member(ADA)
+    columns: dict[str, Any] = {"sequence_id": uuid4(), "sequence_total": 2}
+    for n in (1, 2):
+        rpc.queue(user, f"{n}", sequence_position=n, **columns)
+    assert rpc.claim_texts() == ["1"]
+    rpc.queue(user, "an answer", data={"kind": "reply"})
+    for words in ("2", "an answer"):
+        (found,) = rpc.call("claim_texts", token=(token := uuid4()))["sends"]
+        assert found["body"] == words
+        rpc.text(ADA)
+        settle(rpc, token, found["id"], user, "released", code="429")
+        rpc.pass_time(minutes=1)
+        assert rpc.claim_texts() == [words]
 
 
 @pytest.mark.parametrize("begun", [True, False])

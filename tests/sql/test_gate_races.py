@@ -216,6 +216,21 @@ def test_a_text_that_is_accepted_at_last_is_not_released_by_who_looked_for_it(
     assert status(sweeper, text) == "sent"
 
 
+@pytest.mark.parametrize("kind", ["proactive", "system"])
+def test_a_text_that_was_given_back_and_had_left_after_all_counts(rpc: Rpc, kind: str) -> None:
+    user, token = rpc.member(), uuid4()
+    rpc.pass_time(hours=1)
+    text = rpc.queue(user, data={"kind": kind})
+    assert send(rpc, token) == ["a text"]
+    settle(rpc, token, text, user, "released", code="not_listed")
+    settle(rpc, uuid4(), text, user, "accepted")
+    budgets = rpc.rows("select messages_sent, hourly_limit from user_message_budget")
+    assert [b["messages_sent"] for b in budgets] == ([1] if kind == "proactive" else [])
+    for _ in range(2):
+        rpc.queue(user)
+    assert len(rpc.claim_texts() + rpc.claim_texts()) == (1 if kind == "proactive" else 2)
+
+
 def test_a_stuck_text_leaves_again_only_after_two_empty_listings_a_minute_apart(rpc: Rpc) -> None:
     text, _, _ = flying(rpc, data=SYSTEM)
     token = uuid4()

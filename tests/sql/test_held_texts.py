@@ -311,6 +311,44 @@ def test_any_number_of_later_parts_hide_no_text_that_may_leave(rpc: Rpc) -> None
     assert drain(rpc) == expected
 
 
+@pytest.mark.parametrize("everybody", [True, False])
+def test_behind_any_number_of_held_texts_another_that_may_leave_does_so_in_the_same_run(
+    rpc: Rpc, everybody: bool
+) -> None:
+    user = rpc.member(ADA)
+    rpc.now = NIGHT
+    for _ in range(50):
+        rpc.queue(user, "news", priority="high", due=rpc.now - timedelta(minutes=5))
+    rpc.queue(user, "code", data=SYSTEM, priority="low")
+    asked = None if everybody else user
+    for _ in range(2):
+        answer = rpc.call("claim_texts", token=uuid4(), user_id=asked)
+        # A run goes on while there is more.
+        assert (answer["sends"], answer["more"]) == ([], True)
+    answer = rpc.call("claim_texts", token=uuid4(), user_id=asked)
+    assert [text["body"] for text in answer["sends"]] == ["code"]
+
+
+def test_members_who_share_the_id_of_a_sequence_have_one_each(rpc: Rpc) -> None:
+    sleeper = {"quiet_hours_start": "09:00", "quiet_hours_end": "17:00"}
+    ada, bob = rpc.member(ADA), rpc.member(BOB, **sleeper)
+    gone = rpc.member("+12125550103")
+    rpc.pass_time(minutes=20)
+    columns: dict[str, Any] = {"sequence_id": uuid4()}
+    for user, name in ((gone, "c"), (bob, "b"), (ada, "a")):
+        parts(rpc, user, 2, name=name, **columns)
+    parts(rpc, bob, 1, name="more of b", **columns)  # no third part of Ada's
+    rpc.text("+12125550103", "STOP", keyword="stop", word="STOP")
+    assert drain(rpc) == ["a1", "a2"]
+    rows = rpc.rows(
+        "select user_id, status, message_data #>> '{hold,rule}' as rule from message_queue"
+        " where user_id <> %s",
+        ada,
+    )
+    found = {(row["user_id"], row["status"], row["rule"]) for row in rows}
+    assert found == {(gone, "superseded", None), (bob, "queued", "quiet_hours")}
+
+
 @pytest.mark.parametrize(
     "first_part",
     [{"final_message": None}, {"requires_fresh_context": True}, {"scheduled_for": MORNING}],

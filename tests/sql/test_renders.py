@@ -71,6 +71,27 @@ def test_only_what_is_unwritten_or_to_be_judged_afresh_is_claimed_and_nothing_of
     assert rpc.claim_texts(users[0]) + rpc.claim_texts(users[1]) == []
 
 
+def test_behind_any_number_of_held_texts_another_is_judged_in_the_same_run(rpc: Rpc) -> None:
+    user = rpc.member(ADA)
+    rpc.now = NIGHT
+    for _ in range(20):
+        stale(rpc, user, priority="high")
+    code = stale(rpc, user, data=SYSTEM, priority="low")
+    answer = rpc.call("claim_renders", token=uuid4())
+    assert (answer["renders"], answer["more"]) == ([], True)
+    assert judging(rpc) == [str(code)]
+
+
+def test_members_who_share_the_id_of_a_sequence_are_judged_each_for_themselves(rpc: Rpc) -> None:
+    ada, bob = rpc.member(ADA), rpc.member(BOB)
+    columns: dict[str, Any] = {"sequence_id": uuid4()}
+    stale(rpc, ada, sequence_position=1, due=rpc.now + timedelta(hours=1), **columns)
+    rpc.queue(bob, sequence_position=1, **columns)
+    second = stale(rpc, bob, sequence_position=2, **columns)
+    assert rpc.claim_texts() == ["a text"]
+    assert judging(rpc) == [str(second)]
+
+
 def test_what_is_judged_is_no_others_to_judge_until_its_lease_runs_out(rpc: Rpc) -> None:
     text, _, token = under_judgement(rpc)
     render = rpc.queued(text)["message_data"]["render"]

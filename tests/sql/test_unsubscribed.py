@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
+from tests.support.claims import send, settle
 from tests.support.rpc import Rpc
 
 ADA = "+12125550142"
@@ -36,6 +38,32 @@ def test_a_receipt_that_says_unsubscribed_opts_the_member_out(
     assert rpc.queued(waiting)["status"] == ("superseded" if opted_out else "queued")
     events = rpc.rows("select payload from events where event_type = 'user.opted_out'")
     assert events == ([{"payload": {"keyword": "21610"}}] if opted_out else [])
+
+
+@pytest.mark.parametrize("active", [True, False])
+@pytest.mark.parametrize("word", ["STOP", "21610"])
+def test_an_opt_out_takes_effect_whatever_the_newest_conversation_says_of_itself(
+    rpc: Rpc, word: str, active: bool
+) -> None:
+    user = rpc.member(ADA)
+    if active:
+        rpc.rows(
+            "insert into conversations (user_id, phone_number, status, created_at)"
+            " values (%s, %s, null, %s) returning id",
+            user, ADA, rpc.now + timedelta(minutes=1),
+        )  # fmt: skip
+    else:
+        rpc.rows("update conversations set status = null returning id")
+    text, token = rpc.queue(user), uuid4()
+    if word == "STOP":
+        rpc.text(ADA, "STOP", keyword="stop", word="STOP")
+    else:
+        send(rpc, token)
+        settle(rpc, token, text, user, "refused", code="21610", event_id=str(uuid4()))
+    later = rpc.queue(user, "news")
+    assert send(rpc, uuid4()) == []
+    assert rpc.queued(later)["superseded_reason"] == "opted out"
+    assert rpc.text(ADA, "START", keyword="start", word="START")["outcome"] == "opted_in"
 
 
 def test_start_is_confirmed_by_us_only_where_twilio_knows_of_no_opt_out(rpc: Rpc) -> None:

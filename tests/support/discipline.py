@@ -174,6 +174,7 @@ class Text:
     empty_at: datetime | None = None
     attempts: int = 0
     released_first: datetime | None = None
+    refunded_on: date | None = None
     error: str | None = None
 
     @property
@@ -281,6 +282,7 @@ class Discipline:
         for text in eligible[:LOOKED_AT]:
             if self._may_leave(text, now):
                 text.token, text.sent_at, text.hold = token, now, None
+                text.refunded_on = None
                 text.looked_at = text.empty_at = None
                 text.attempts += 1
                 return text
@@ -388,6 +390,9 @@ class Discipline:
     def accepted(self, text: Text, now: datetime) -> None:
         """Twilio has it, whoever says so."""
         if text.status == "queued":
+            if not text.in_flight and text.refunded_on:
+                text.counted, text.charged_on = True, text.refunded_on
+                text.member.budgets[text.refunded_on].sent += 1
             text.status, text.hold = "sent", None
             text.sent_at = text.sent_at or now
             # What came to replace it, and could not any more, does not know that it arrived.
@@ -410,6 +415,7 @@ class Discipline:
             return
         if text.counted and text.charged_on:
             text.member.budgets[text.charged_on].sent -= 1
+        left_at, text.refunded_on = text.sent_at, text.charged_on
         text.token = text.sent_at = text.counted = text.charged_on = None
         text.error = code
         text.released_first = text.released_first or now
@@ -419,6 +425,10 @@ class Discipline:
                 part.due = until if part is text else max(until, part.due)
         if text.released_first <= now - GIVEN_UP:
             self.fail(text, code)
+        # What the member wrote while it was in flight was said to it, too.
+        heard = text.member.last_inbound
+        if heard is not None and left_at is not None and heard > left_at:
+            self._judge_anew(text.member)
 
     def look(self, token: UUID, now: datetime) -> list[Text]:
         """Texts in flight for long, to be looked up by who has this token."""
@@ -458,10 +468,14 @@ class Discipline:
     # What the member says
 
     def inbound(self, member: Member, now: datetime, *, stop: bool = False) -> None:
-        """A text; any but STOP has what nobody asked for judged anew, unless it has begun."""
-        member.last_inbound = now
+        """A text; any but STOP has what waits judged anew."""
+        member.last_inbound = max(now, member.last_inbound or now)
         if stop:
             return
+        self._judge_anew(member)
+
+    def _judge_anew(self, member: Member) -> None:
+        """What nobody asked for, unless it has begun."""
         self.settings_changed(member)
         for text in self.of(member):
             begun = any(part.token or part.status == "sent" for part in self.parts(text))
