@@ -24,6 +24,7 @@ declare
     v_values jsonb := p_change -> case v_op when 'insert' then 'row' when 'update' then 'set' else v_op end;
     v_columns text [];
     v_expected text [] := '{}';
+    v_wrong name;
     v_rows integer;
 begin
     if v_op is null or v_op not in ('insert', 'update', 'add', 'append') then
@@ -99,7 +100,29 @@ begin
             (select string_agg(format('%1$I = n.%1$I', c), ', ') from unnest(v_columns) as c),
             (select string_agg(format('and t.%1$I is not distinct from o.%1$I', c), ' ') from unnest(v_expected) as c)
         ) using v_values, p_change -> 'expect', v_id;
-    elsif v_op = 'add' then
+        get diagnostics v_rows = row_count;
+        return v_rows = 1;
+    end if;
+
+    -- With null for a number or a list the whole counter or log would be lost.
+    select a.attname into v_wrong
+    from pg_attribute as a
+    where
+        a.attrelid = to_regclass('public.' || v_table)
+        and a.attname = any(v_columns)
+        and not case v_op
+            when 'add' then jsonb_typeof(v_values -> a.attname) = 'number' and a.atttypid = 'integer'::regtype
+            else
+                jsonb_typeof(v_values -> a.attname) = 'array'
+                and a.atttypid in ('jsonb'::regtype, 'text[]'::regtype, 'uuid[]'::regtype)
+        end
+    order by a.attname;
+    if found then
+        raise exception '%.% takes an % of %', v_table, v_wrong, v_op,
+            case v_op when 'add' then 'an integer to an integer' else 'a list to a list' end
+            using errcode = 'YP001';
+    end if;
+    if v_op = 'add' then
         execute format(
             'update %1$I as t set %2$s from jsonb_populate_record(null::%1$I, $1) as n where t.id = $2',
             v_table,
@@ -114,7 +137,9 @@ begin
                     case
                         when a.atttypid = 'jsonb'::regtype
                             then format(
-                                '%1$I = case when jsonb_typeof(t.%1$I) = ''array'' then t.%1$I else ''[]'' end || n.%1$I', c
+                                -- What is there and no list becomes its first element.
+                                '%1$I = case when coalesce(jsonb_typeof(t.%1$I), ''null'') = ''null'' then ''[]'''
+                                || ' else t.%1$I end || n.%1$I', c
                             )
                         else format('%1$I = coalesce(t.%1$I, ''{}'') || n.%1$I', c)
                     end, ', '

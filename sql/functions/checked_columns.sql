@@ -56,6 +56,13 @@ begin
         if
             jsonb_typeof(v_value) not in ('null', case when v_type like '\_%' then 'array' else jsonb_typeof(v_value) end)
             or (v_type not like '\_%' and v_type <> 'jsonb' and jsonb_typeof(v_value) in ('object', 'array'))
+            -- A list in a list would be a second dimension, to which nothing can be appended any more.
+            or (
+                v_type like '\_%'
+                and jsonb_path_exists(
+                    v_value, 'strict $[*] ? (@.type() == "array" || @.type() == "object")', '{}', true
+                )
+            )
         then
             raise exception '%.% does not take a JSON %', p_table, v_key, jsonb_typeof(v_value)
                 using errcode = 'YP001';

@@ -38,7 +38,7 @@ begin
         return '{"outcome": "invalid", "error": "a batch is an array of at most 100 units of work"}';
     end if;
     select
-        array_agg((u.value #>> '{work,task}')::uuid), array_agg(u.value ->> 'token')
+        array_agg(as_uuid(u.value #>> '{work,task}')), array_agg(u.value ->> 'token')
     into v_tasks, v_tokens
     from jsonb_array_elements(p_units) as u
     where
@@ -60,24 +60,21 @@ begin
                 union all
                 select t.user_id
                 from jsonb_array_elements(p_units) as u
-                inner join agent_tasks as t on t.id = (u.value #>> '{work,task}')::uuid
+                inner join agent_tasks as t on t.id = as_uuid(u.value #>> '{work,task}')
                 union all
                 select e.aggregate_id
                 from jsonb_array_elements(p_units) as u
-                inner join events as e on e.id = (u.value #>> '{work,events,0}')::uuid
+                inner join events as e on e.id = as_uuid(u.value #>> '{work,events,0}')
                 where e.aggregate_type = 'user'
                 union all
-                select n.value::uuid
-                from jsonb_array_elements(p_units) as u
-                cross join jsonb_array_elements_text(coalesce(u.value #> '{work,members}', '[]')) as n
+                -- A path looks into whatever there is; what is no id or no list fails in its unit.
+                select as_uuid(n.value #>> '{}') from jsonb_path_query(p_units, '$[*].work.members[*]') as n (value)
                 union all
-                select (c.value ->> case c.value ->> 'table' when 'users' then 'id' end)::uuid
-                from jsonb_array_elements(p_units) as u
-                cross join jsonb_array_elements(coalesce(u.value #> '{work,changes}', '[]')) as c
+                select as_uuid(n.value #>> '{}')
+                from jsonb_path_query(p_units, '$[*].work.changes[*] ? (@.table == "users").id') as n (value)
                 union all
-                select (c.value #>> '{row,user_id}')::uuid
-                from jsonb_array_elements(p_units) as u
-                cross join jsonb_array_elements(coalesce(u.value #> '{work,changes}', '[]')) as c
+                select as_uuid(n.value #>> '{}')
+                from jsonb_path_query(p_units, '$[*].work.changes[*].row.user_id') as n (value)
             ) as m
             where m.id is not null
             order by m.id
@@ -110,6 +107,8 @@ begin
                 t.id = any(v_tasks)
                 and t.status is not distinct from 'processing'
                 and t.result_json #>> '{claim,token}' = v_tokens[array_position(v_tasks, t.id)]
+                -- Whether a lease that ran out is still its holder's is for commit_work to see.
+                and (t.user_id is null or as_time(t.result_json #>> '{claim,until}') > v_now)
             order by t.id
             for update
         ),
@@ -132,15 +131,15 @@ begin
                     )
                 )
             where t.id = any(array(select held.id from held))
-            returning t.id, t.user_id, t.result_json #> '{done,result}' as result
+            returning t.id, t.user_id, t.result_json #> '{done}' as done
         )
 
         select
             jsonb_object_agg(
-                e.id,
+                concat_ws(' ', e.id, e.done ->> 'token'),
                 case
-                    when e.user_id is null then e.result
-                    else e.result || jsonb_build_object('more', next_open_event(e.user_id, v_now))
+                    when e.user_id is null then e.done -> 'result'
+                    else e.done -> 'result' || jsonb_build_object('more', next_open_event(e.user_id, v_now))
                 end
             )
         into v_ended
@@ -148,11 +147,11 @@ begin
     end if;
 
     for v_unit in
-        select u.value -> 'work' as work, (u.value ->> 'token')::uuid as token
+        select u.value -> 'work' as work, as_uuid(u.value ->> 'token') as token
         from jsonb_array_elements(p_units) with ordinality as u (value, position)
         order by u.position
     loop
-        v_result := v_ended -> (v_unit.work ->> 'task');
+        v_result := v_ended -> concat_ws(' ', v_unit.work ->> 'task', v_unit.token);
         if v_result is null then
             v_result := commit_work(v_unit.work, v_unit.token, p_now);
         end if;

@@ -14,7 +14,8 @@
 --              {outcome: newer}      texts came meanwhile (unless final): claim again, decide again
 --              {outcome: conflict, change, table}  a row is not as expected: claim again, decide again
 --              {outcome: conflict, change, table, reason: overdraft}  it spends more credits than there are
---              {outcome: invalid, change, error}   the unit itself is wrong
+--              {outcome: invalid, change, error}   the unit itself is wrong; change is the number of the
+--              offending one from 1, null where it is none of them
 --              {outcome: retry}      a lock was not to be had in 2 s
 -- locks        users rows of all members concerned, sorted; the source; then rows to be updated,
 --              sorted by (table, id)
@@ -31,7 +32,7 @@ declare
     c_max_members constant integer := 100;
     c_max_changes constant integer := 500;
     v_ids uuid [] := '{}';
-    v_task_id uuid := p_work ->> 'task';
+    v_task_id uuid := as_uuid(p_work ->> 'task');
     v_changes jsonb := coalesce(p_work -> 'changes', '[]');
     v_calls jsonb := coalesce(p_work -> 'calls', '[]');
     v_further jsonb := coalesce(p_work -> 'members', '[]');
@@ -43,18 +44,32 @@ declare
     v_held integer;
     v_until timestamptz;
     v_change jsonb;
-    v_number integer := 0;
-    v_step text := 'changes';
+    v_number integer;
     v_result jsonb;
     v_done jsonb;
     v_now timestamptz;
 begin
     -- Most units leave most of these empty, and a statement costs more than looking whether it has work.
-    if p_work ? 'events' then
-        v_ids := array(select value::uuid from jsonb_array_elements_text(p_work -> 'events'));
+    if jsonb_typeof(p_work -> 'events') = 'array' then
+        v_ids := array(select as_uuid(value) from jsonb_array_elements_text(p_work -> 'events'));
     end if;
-    if (cardinality(v_ids) = 0) = (v_task_id is null) or jsonb_array_length(v_changes) > c_max_changes then
-        return '{"outcome": "invalid", "error": "a unit of work needs one source and at most 500 changes"}';
+    if
+        (cardinality(v_ids) = 0) = (p_work ->> 'task' is null)
+        or v_task_id is null and p_work ->> 'task' is not null
+    then
+        return '{"outcome": "invalid", "change": null, "error": "a unit of work needs one source"}';
+    end if;
+    if jsonb_typeof(v_changes) <> 'array' or jsonb_typeof(v_further) <> 'array' then
+        return '{"outcome": "invalid", "change": null, "error": "changes and members are arrays"}';
+    end if;
+    if
+        v_further <> '[]'
+        and exists (select 1 from jsonb_array_elements_text(v_further) as m where as_uuid(m.value) is null)
+    then
+        return '{"outcome": "invalid", "change": null, "error": "members are named by their ids"}';
+    end if;
+    if jsonb_array_length(v_changes) > c_max_changes then
+        return '{"outcome": "invalid", "change": null, "error": "a unit of work makes at most 500 changes"}';
     end if;
     if v_task_id is not null then
         select user_id into v_owner from agent_tasks where id = v_task_id;
@@ -71,16 +86,17 @@ begin
                 union all
                 select value::uuid from jsonb_array_elements_text(v_further)
                 union all
-                select (c.value ->> 'id')::uuid from jsonb_array_elements(v_changes) as c where c.value ->> 'table' = 'users'
+                -- What is no id fails below, under its change's number.
+                select as_uuid(c.value ->> 'id') from jsonb_array_elements(v_changes) as c where c.value ->> 'table' = 'users'
                 union all
-                select (c.value #>> '{row,user_id}')::uuid from jsonb_array_elements(v_changes) as c
+                select as_uuid(c.value #>> '{row,user_id}') from jsonb_array_elements(v_changes) as c
             ) as m
             where m.id is not null
             order by m.id
         );
     end if;
     if cardinality(v_members) > c_max_members then
-        return '{"outcome": "invalid", "error": "a unit of work touches at most 100 members"}';
+        return '{"outcome": "invalid", "change": null, "error": "a unit of work touches at most 100 members"}';
     end if;
     foreach v_member in array v_members loop
         perform lock_member(v_member);
@@ -92,7 +108,8 @@ begin
             return v_task.result_json #> '{done,result}';
         end if;
         if
-            v_task.status is distinct from 'processing'
+            p_token is null
+            or v_task.status is distinct from 'processing'
             or v_task.result_json #>> '{claim,token}' is distinct from p_token::text
         then
             return '{"outcome": "stale"}';
@@ -119,7 +136,7 @@ begin
         return '{"outcome": "stale"}';
     end if;
 
-    if v_source.event_type = 'user.message.received' and (p_work ->> 'final')::boolean is not true then
+    if v_source.event_type = 'user.message.received' and p_work -> 'final' is distinct from 'true' then
         perform 1
         from events as e
         where
@@ -136,9 +153,9 @@ begin
 
     if v_changes <> '[]' or v_calls <> '[]' then
         begin
-            for v_change in
-                select c.value
-                from jsonb_array_elements(v_changes) as c
+            for v_change, v_number in
+                select c.value, c.position
+                from jsonb_array_elements(v_changes) with ordinality as c (value, position)
                 where c.value ->> 'op' <> 'insert' and c.value ->> 'table' not in ('users', 'events')
                 order by c.value ->> 'table', c.value ->> 'id'
             loop
@@ -146,16 +163,17 @@ begin
                 execute format('select 1 from %I where id = $1 for no key update', v_change ->> 'table')
                 using (v_change ->> 'id')::uuid;
             end loop;
-            for v_change in
-                select c.value from jsonb_array_elements(v_changes) with ordinality as c (value, position)
+            for v_change, v_number in
+                select c.value, c.position
+                from jsonb_array_elements(v_changes) with ordinality as c (value, position)
                 order by c.position
             loop
-                v_number := v_number + 1;
                 if not apply_change(v_change, v_now) then
                     raise exception 'conflict' using errcode = 'YP002';
                 end if;
             end loop;
-            v_step := 'calls';
+            v_number := null;
+            v_change := null;
             perform log_calls(v_calls, v_now);
         exception
             when sqlstate 'YP002' then
@@ -171,7 +189,7 @@ begin
                 -- The server's own words may quote a value; its code and the place do not.
                 return jsonb_build_object(
                     'outcome', 'invalid', 'change', v_number,
-                    'error', format('%s %s (%s)', v_step, coalesce(v_change ->> 'table', ''), sqlstate)
+                    'error', format('%s (%s)', coalesce('changes ' || (v_change ->> 'table'), 'calls'), sqlstate)
                 );
         end;
     end if;

@@ -282,6 +282,15 @@ Change = Callable[[UnitOfWork, UUID], object]
          "changes users (22P02)"),
         (lambda w, u: w.insert("events", {"event_type": "x", "aggregate_id": u}),
          "changes events (23502)"),
+        (lambda w, u: w.update("secrets", u, {"a": 1}, expect={}), "unknown table secrets"),
+        (lambda w, _: w.update("users", "Ada", {"title": "x"}, expect={}), "changes users (22P02)"),
+        (lambda w, _: w.update("innovators", "Ada", {"active": True}, expect={}),
+         "changes innovators (22P02)"),
+        (lambda w, _: w.insert("innovators", {"user_id": "Ada", "company_name": "x"}),
+         "changes innovators (22P02)"),
+        (lambda w, _: w.changes.append("nonsense"), "unknown operation (none)"),
+        (lambda w, u: w.update("users", u, {"expertise": [["a"]]}, expect={}),
+         "users.expertise does not take a JSON array"),
     ],
 )  # fmt: skip
 def test_a_wrong_change_is_named_and_nothing_of_its_unit_is_applied(
@@ -296,6 +305,69 @@ def test_a_wrong_change_is_named_and_nothing_of_its_unit_is_applied(
     assert commit(rpc, claimed, work) == {"outcome": "invalid", "change": 2, "error": error}
     (row,) = rpc.rows("select company from users")
     assert row["company"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda w, u: w.add("solution_workflows", u, conversation_log=1),
+         "solution_workflows.conversation_log takes an add of an integer to an integer"),
+        (lambda w, u: w.add("conversations", u, messages_since_summary=None),
+         "conversations.messages_since_summary takes an add of an integer to an integer"),
+        (lambda w, u: w.changes.append(
+            {"op": "append", "table": "users", "id": str(u), "append": {"expertise": None}}),
+         "users.expertise takes an append of a list to a list"),
+        (lambda w, u: w.changes.append(
+            {"op": "append", "table": "solution_workflows", "id": str(u),
+             "append": {"conversation_log": None}}),
+         "solution_workflows.conversation_log takes an append of a list to a list"),
+        (lambda w, u: w.changes.append(
+            {"op": "append", "table": "users", "id": str(u), "append": {"title": "x"}}),
+         "users.title takes an append of a list to a list"),
+    ],
+)  # fmt: skip
+def test_no_counter_and_no_list_is_lost_by_adding_what_is_none(
+    rpc: Rpc, change: Change, error: str
+) -> None:
+    claimed = claim(rpc, rpc.text()["event_id"])
+    work = unit(claimed)
+    change(work, UUID(claimed["context"]["member"]["id"]))
+    assert commit(rpc, claimed, work) == {"outcome": "invalid", "change": 1, "error": error}
+
+
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [
+        ({"changes": {"op": "insert"}}, "changes and members are arrays"),
+        ({"changes": "x"}, "changes and members are arrays"),
+        ({"members": "x"}, "changes and members are arrays"),
+        ({"members": ["Ada"]}, "members are named by their ids"),
+        ({"calls": [{"id": str(uuid4())}]}, "calls (23502)"),
+        ({"calls": "x"}, "calls (22023)"),
+        ({"task": "x"}, "a unit of work needs one source"),
+        ({"task": str(uuid4())}, "a unit of work needs one source"),
+        ({"events": "x"}, "a unit of work needs one source"),
+        ({"events": None}, "a unit of work needs one source"),
+    ],
+)
+def test_a_unit_that_is_none_is_invalid_without_blaming_a_change(
+    rpc: Rpc, more: dict[str, Any], error: str
+) -> None:
+    claimed = claim(rpc, rpc.text()["event_id"])
+    work = unit(claimed)
+    work.update("users", UUID(claimed["context"]["member"]["id"]), {"title": "x"}, expect={})
+    answer = commit(rpc, claimed, work, **more)
+    assert answer == {"outcome": "invalid", "change": None, "error": error}
+    assert rpc.rows("select from users where title = 'x'") == []
+
+
+def test_who_names_no_token_commits_nothing(rpc: Rpc) -> None:
+    # As a worker that was there before us claims: without a token.
+    (task,) = rpc.rows(
+        "insert into agent_tasks (task_type, agent_type, scheduled_for, context_json, status)"
+        " values ('a', 'a', now(), '{}', 'processing') returning id::text"
+    )
+    assert rpc.call("commit_work", work={"task": task["id"]}, token=None) == {"outcome": "stale"}
 
 
 def test_an_update_whose_expectation_fails_is_a_conflict_and_nothing_is_applied(rpc: Rpc) -> None:
@@ -333,6 +405,22 @@ def test_counters_add_and_lists_append_over_null(rpc: Rpc) -> None:
     assert rpc.rows("select expertise from users")[0]["expertise"] == ["a", "b", "c"]
     (row,) = rpc.rows("select conversation_log as log from solution_workflows")
     assert row["log"] == [{"n": 1}]
+
+
+def test_what_stands_where_a_list_belongs_is_not_lost_by_appending(rpc: Rpc) -> None:
+    claimed = claim(rpc, rpc.text()["event_id"])
+    work = unit(claimed)
+    found = {"user_id": claimed["context"]["member"]["id"], "request_description": "x"}
+    for log in ({"a": 1}, "said", None):
+        flow = work.insert(
+            "solution_workflows", found | {"current_step": "s", "conversation_log": log}
+        )
+        work.append("solution_workflows", flow, conversation_log=[2])
+    assert commit(rpc, claimed, work)["outcome"] == "applied"
+    logs = [
+        row["log"] for row in rpc.rows("select conversation_log as log from solution_workflows")
+    ]
+    assert logs == [[{"a": 1}, 2], ["said", 2], [2]]
 
 
 def test_texts_committed_for_an_opted_out_member_are_superseded(rpc: Rpc) -> None:

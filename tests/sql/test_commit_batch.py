@@ -136,6 +136,44 @@ def test_a_repeated_batch_is_answered_with_its_first_results_and_applied_once(rp
     assert commit_batch(rpc, task_unit(tasks[1], uuid4())) == [{"outcome": "stale"}]
 
 
+def test_a_unit_that_is_none_spoils_no_other_of_its_batch(rpc: Rpc) -> None:
+    (task,), token = claimed(rpc, None)
+    for broken in (
+        {"work": {"task": "x"}, "token": str(token)},
+        {"work": {"task": str(task)}, "token": "x"},
+        {"work": {"events": ["x"]}, "token": str(token)},
+        {"work": {"task": str(uuid4()), "changes": "x", "members": {}}, "token": str(token)},
+        {"work": {"task": str(uuid4()), "members": ["x"]}, "token": str(token)},
+        {"work": None},
+        "x",
+    ):
+        with rpc.connection.transaction(force_rollback=True):
+            refused, applied = commit_batch(rpc, broken, task_unit(task, token))  # type: ignore[arg-type]
+            assert refused["outcome"] in ("invalid", "stale")
+            assert applied["outcome"] == "applied"
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_who_end_the_same_task_in_one_batch_its_holder_does(rpc: Rpc, first: bool) -> None:
+    (task,), token = claimed(rpc, None)
+    batch = [task_unit(task, token), task_unit(task, uuid4())]
+    results = commit_batch(rpc, *(batch if first else reversed(batch)))
+    outcomes = ["applied", "stale"]
+    assert [r["outcome"] for r in results] == (outcomes if first else outcomes[::-1])
+
+
+def test_a_late_end_beside_anothers_live_lease_is_stale_also_in_a_batch(rpc: Rpc) -> None:
+    ada = rpc.member(ADA)
+    (task, free), token = claimed(rpc, ada, None)
+    rpc.pass_time(minutes=10)
+    with rpc.connection.transaction(force_rollback=True):
+        # As long as nobody else took the member, the holder may be late.
+        assert commit_batch(rpc, task_unit(task, token))[0]["outcome"] == "applied"
+    assert turn(rpc, ADA)["outcome"] == "claimed"
+    results = commit_batch(rpc, task_unit(task, token), task_unit(free, token))
+    assert [result["outcome"] for result in results] == ["stale", "applied"]
+
+
 def test_an_empty_batch_is_committed_and_one_over_a_hundred_is_refused_whole(rpc: Rpc) -> None:
     assert commit_batch(rpc) == []
     tasks, token = claimed(rpc, *[None] * 100)
