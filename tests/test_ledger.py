@@ -237,6 +237,14 @@ def test_a_new_innovator_starts_with_the_balance_of_the_member(
     assert balances(connection, user) == [20]
 
 
+def test_an_innovator_who_is_made_another_members_has_their_balance(rpc: Rpc) -> None:
+    one, other = member(rpc), str(rpc.member("+12125550143"))
+    commit(rpc, pay(one, 25, "a"), pay(other, 7, "b"))
+    rpc.rows("insert into innovators (user_id, company_name) values (%s, 'x') returning id", one)
+    (moved,) = rpc.rows("update innovators set user_id = %s returning credits_balance", other)
+    assert moved == {"credits_balance": 7}
+
+
 def test_an_innovator_made_during_a_movement_does_not_miss_it(
     any_database: str, connection: psycopg.Connection
 ) -> None:

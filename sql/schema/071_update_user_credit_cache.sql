@@ -33,8 +33,8 @@ begin
 end;
 $$;
 
--- mirror_credit_balance: a new innovator starts with the balance that the member has. The lock makes a
--- movement at the same moment wait until it can see the innovator.
+-- mirror_credit_balance: an innovator starts with the balance that the member has, also one who is made
+-- another member's. The lock makes a movement at the same moment wait until it can see the innovator.
 create or replace function mirror_credit_balance()
 returns trigger
 language plpgsql
@@ -95,6 +95,14 @@ begin
         create trigger mirror_credit_balance
         before insert on innovators
         for each row execute function mirror_credit_balance();
+    end if;
+    if not exists (
+        select 1 from pg_trigger where tgrelid = 'innovators'::regclass and tgname = 'mirror_other_balance'
+    ) then
+        create trigger mirror_other_balance
+        before update of user_id on innovators
+        for each row when (old.user_id is distinct from new.user_id)
+        execute function mirror_credit_balance();
     end if;
     -- In the same transaction as its triggers, so that no insert ever meets one without the other.
     if exists (
