@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import psycopg
 import pytest
 from psycopg import errors, sql
+from psycopg.conninfo import conninfo_to_dict
 
+from sql.migrate import migrate
+from tests.support.existing_database import build
 from tests.support.schema_document import relations
 
 PUBLISHABLE = ("anon", "authenticated")
@@ -65,6 +70,66 @@ def test_what_is_created_later_starts_closed(any_database: str) -> None:
                 {"role": role},
             ).fetchone()
             assert row == (False, False)
+
+
+@pytest.fixture
+def hosted_database(empty_database: str) -> Iterator[str]:
+    """A URL as Supabase gives it: of a role that owns the database and is no superuser."""
+    name = conninfo_to_dict(empty_database)["dbname"]
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("create role hosted login createrole bypassrls")
+        connection.execute("create role stranger")
+        for role in (*PUBLISHABLE, "service_role"):
+            connection.execute(
+                f"do $$ begin create role {role} nologin noinherit;"
+                " exception when duplicate_object then null; end $$".encode()
+            )
+        connection.execute("alter role service_role bypassrls")
+        connection.execute("grant anon, authenticated, service_role to hosted with admin option")
+        connection.execute(f"alter database {name} owner to hosted".encode())
+        connection.execute("grant create on schema public to stranger")
+    yield empty_database.replace("postgres@", "hosted@")
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("reassign owned by hosted, stranger to postgres")
+        connection.execute("drop owned by hosted, stranger")
+        connection.execute("drop role hosted, stranger")
+
+
+def test_what_somebody_else_keeps_open_is_reported_every_time(
+    empty_database: str, hosted_database: str
+) -> None:
+    build(hosted_database)
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("set role stranger")
+        connection.execute("create table theirs (id int)")
+        connection.execute("create function they_do() returns int language sql return 1")
+        connection.execute("grant select on theirs to anon")
+    lines: list[str] = []
+    for _ in range(2):
+        lines.clear()
+        migrate(hosted_database, report=lines.append)
+        said = [line.strip() for line in lines if "Still open" in line]
+        assert said == [
+            "Still open to anon or authenticated, by grants that hosted may not revoke"
+            " (the owner is stranger): theirs, they_do()."
+        ]
+
+
+def test_a_grant_that_was_passed_on_ends_with_the_others(hosted_database: str) -> None:
+    build(hosted_database)
+    with psycopg.connect(hosted_database, autocommit=True) as connection:
+        connection.execute("grant select on users to service_role with grant option")
+        as_role(connection, "service_role")
+        connection.execute("grant select on users to anon")
+    lines: list[str] = []
+    migrate(hosted_database, report=lines.append)
+    with psycopg.connect(hosted_database) as connection:
+        row = connection.execute(
+            "select has_table_privilege('anon', 'users', 'select'),"
+            " has_table_privilege('service_role', 'users', 'select')"
+        ).fetchone()
+    assert row == (False, True)
+    assert "Still open" not in "".join(lines)
 
 
 def test_a_table_opened_by_mistake_still_shows_no_row(any_database: str) -> None:

@@ -59,6 +59,13 @@ def test_the_document_is_read_whole() -> None:
         encoding="utf-8"
     ).count("\n| ") - len(DOCUMENTED)
     assert all(relation.primary_key == ("id",) for relation in TABLES)
+    # Every bullet that begins like a key or an index is one.
+    bullets = re.findall(
+        r"^- \**(?:primary|unique|index)\b",
+        DOCUMENT.read_text("utf-8"),
+        re.MULTILINE | re.IGNORECASE,
+    )
+    assert len(bullets) == sum(1 + len(table.uniques) + len(table.indexes) for table in TABLES)
 
 
 def test_the_database_has_the_documented_relations_and_no_other(shared_database: str) -> None:

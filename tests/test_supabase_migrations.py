@@ -80,6 +80,21 @@ def test_pushed_to_an_existing_database_it_loses_nothing_and_says_the_same(
     assert set(refused) <= set(pushed)
 
 
+def test_an_index_that_was_left_unfinished_is_reported(any_database: str, tmp_path: Path) -> None:
+    write(tmp_path)
+    unfinished = "messages: the index messages_sending was not built to its end and is not used"
+    assert unfinished not in "".join(push(any_database, tmp_path))
+    with psycopg.connect(any_database) as connection:
+        connection.execute(
+            "update pg_index set indisvalid = false where indexrelid = 'messages_sending'::regclass"
+        )
+    assert unfinished in "".join(push(any_database, tmp_path))
+    # Here it is replaced, and there is nothing to report.
+    lines: list[str] = []
+    migrate(any_database, report=lines.append)
+    assert "not built to its end" not in "".join(lines)
+
+
 def test_a_change_is_added_behind_what_was_pushed_and_the_policies_look_again(
     tmp_path: Path,
 ) -> None:

@@ -271,8 +271,9 @@ MUTANTS = (
         4,
         "functions-open-to-all",
         "policies/002_grants.sql",
-        "execute format('revoke all on %s %s from %s',",
-        "continue when v_object.kind = 'routine'; execute format('revoke all on %s %s from %s',",
+        "execute format('revoke all on %s %s from %s cascade',",
+        "continue when v_object.kind = 'routine';"
+        " execute format('revoke all on %s %s from %s cascade',",
         (
             "test_only_the_owner_and_the_service_role_may_call_a_function",
             "test_a_publishable_role_calls_no_function",
