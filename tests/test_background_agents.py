@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from lib.agents import agent_of_humans, summary
-from lib.core.model import JSON, ModelRejected, ModelUnavailable
+from lib.core.model import JSON, ModelRejected, ModelReply, ModelUnavailable
 from lib.engine.step import Claim, Malformed
 from lib.engine.work import DecisionFailed, UnitOfWork
 from tests.support.scripted_model import CALL, NOW, ScriptedModel, soon, text, turn
@@ -191,6 +191,13 @@ def test_what_one_closure_does_not_take_is_asked_for_again() -> None:
     assert emitted[-1] == "community.closure_due"
 
 
+def test_what_is_attached_to_a_closed_request_is_closed_at_once() -> None:
+    emitted = [c["row"]["event_type"] for c in closing({"attached": True}).changes if "row" in c]
+    assert emitted[-1] == "community.closure_due"
+    waits = closing({"attached": True, "answers": answers(False)})
+    assert tables(waits) == ["insert agent_tasks"]
+
+
 def test_the_words_of_a_closing_fit_their_column_and_name_nobody() -> None:
     for summed, count in itertools.product((None, "", " freight vendors "), (0, 1, 5)):
         work = closing({"request_summary": summed, "answers": answers(*[True] * count)})
@@ -237,12 +244,31 @@ def test_a_summary_takes_the_place_of_the_old_one_and_takes_off_what_it_read() -
 def test_a_summary_has_at_most_two_hundred_words() -> None:
     work = summary.summarise(summing(), ScriptedModel(text("word " * 300)), soon())
     assert len(work.changes[0]["set"]["conversation_summary"].split()) == 200
+    work = summary.summarise(summing(), ScriptedModel(text("\u8bdd" * 9000)), soon())
+    assert len(work.changes[0]["set"]["conversation_summary"]) == 2000
 
 
 def test_an_empty_summary_fails_and_changes_nothing() -> None:
     with pytest.raises(DecisionFailed) as failed:
         summary.summarise(summing(), ScriptedModel(text("  ")), soon())
     assert failed.value.work.changes == []
+
+
+def test_what_nobody_wrote_is_left_out_of_a_summary() -> None:
+    words = "They need freight. Maria Lopez at Acme can help with 40 % less. No date is set."
+    work = summary.summarise(summing(), ScriptedModel(text(words)), soon())
+    kept = work.changes[0]["set"]["conversation_summary"]
+    assert kept == "They need freight. No date is set."
+
+
+@pytest.mark.parametrize("stop", ["refusal", "max_tokens"])
+def test_a_summary_or_score_that_was_refused_or_cut_is_none(stop: str) -> None:
+    cut = ScriptedModel(ModelReply([{"type": "text", "text": "7"}], stop, CALL))
+    with pytest.raises(DecisionFailed) as summed:
+        summary.summarise(summing(), cut, soon())
+    with pytest.raises(DecisionFailed) as unscored:
+        agent_of_humans.score(scoring(), cut, soon())
+    assert summed.value.work.changes == unscored.value.work.changes == []
 
 
 def test_a_summary_is_scheduled_once_for_each_stretch_of_fifty_texts() -> None:

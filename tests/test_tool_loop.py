@@ -70,7 +70,6 @@ def test_a_tool_is_used_and_its_result_goes_back_with_the_thinking_unchanged() -
         (use("note_word"), "The argument word is not usable: Field required."),
         (use("note_word", word="x", extra=1), "The argument extra is not usable"),
         (use("note_word", word="bad"), "That word is bad."),
-        ({"type": "tool_use", "id": "t", "name": "note_word", "input": "x"}, "is not usable"),
     ],
 )
 def test_a_wrong_use_is_answered_with_one_sentence_and_changes_nothing(
@@ -129,6 +128,16 @@ def test_what_a_tool_found_may_be_said_and_what_it_refused_may_not() -> None:
         ModelReply([{"type": "text", "text": "Cut sho"}], "max_tokens", CALL),
         ModelReply([use("note_word", word="half")], "max_tokens", CALL),
         ModelReply([], "end_turn", CALL),
+        ModelReply([{"type": "text", "text": None}], "end_turn", CALL),
+        ModelReply([{"type": "text", "text": "Hello."}], "pause_turn", CALL),
+        ModelReply([{"type": "text", "text": "Hello."}, {"type": "odd"}], "tool_use", CALL),
+        ModelReply(
+            [{"type": "tool_use", "id": "t", "name": "note_word", "input": "x"}], "tool_use", CALL
+        ),
+        ModelReply(
+            [{"type": "tool_use", "name": "note_word", "input": {"word": "x"}}], "tool_use", CALL
+        ),
+        ModelReply([{"type": "thinking", "thinking": "hm", "signature": "c2ln"}], "end_turn", CALL),
     ],
 )
 def test_an_unfit_answer_is_written_once_more_then_replaced(bad: ModelReply) -> None:
@@ -143,6 +152,13 @@ def test_an_unfit_answer_is_written_once_more_then_replaced(bad: ModelReply) -> 
     stubborn = ScriptedModel(bad)
     assert converse(stubborn)[0] == ["A safe sentence."]
     assert len(stubborn.requests) == 2
+
+
+def test_what_the_service_would_not_take_is_not_sent_back() -> None:
+    odd: list[JSON] = [{"type": "text", "text": "**Hello.**"}, {"type": "odd", "x": 1}]
+    model = ScriptedModel(ModelReply(odd, "end_turn", CALL), text(GOOD))
+    assert converse(model)[0] == [GOOD]
+    assert [message["role"] for message in model.requests[1]["messages"]] == ["user"]
 
 
 def test_a_refusal_is_not_argued_with() -> None:

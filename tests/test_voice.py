@@ -1,5 +1,7 @@
 """The check of what agents say (behaviour.md, voice and safety)."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,8 @@ def codes(*texts: str, shown: str = "", only_media: bool = False) -> list[str]:
     ],
 )
 def test_ordinary_sentences_pass(words: str) -> None:
-    assert codes(words, shown="Dr No saw 3.5 of J. P. Morgan's in St Louis") == []
+    shown = "Dr No saw 3.5 of J. P. Morgan's in St Louis, \u4f60\u597d"
+    assert codes(words, shown=shown) == []
 
 
 @pytest.mark.parametrize(
@@ -39,7 +42,20 @@ def test_ordinary_sentences_pass(words: str) -> None:
         ("HubSpot is one option.", "HubSpot"),
         ("IBM might be one.", "IBM"),
         ("Someone in O'Brien's group knows.", "O'Brien"),
-        ("You'll hear by Friday.", "Friday"),
+        ("They open on Friday.", "Friday"),
+        ("The shop opens on friday.", "friday"),
+        ("It began in october.", "october"),
+        ("They have a tool called notion.", "notion"),
+        ("Somebody named maria knows.", "maria"),
+        ("Maria's team knows.", "Maria"),
+        ("I'd ask \U0001d40c\U0001d41a\U0001d42b\U0001d422\U0001d41a about it.", "Maria"),
+        ("I'd ask Ma\u00adria about it.", "Maria"),
+        ("Fifty members use it.", "Fifty"),
+        ("It takes thirty days.", "thirty"),
+        ("Hundreds of people use it.", "Hundreds"),
+        ("There are five members who know.", "five"),
+        ("It costs 5k a year.", "5k"),
+        ("It costs 5 dollars.", "5 dollars"),
         ("That saves 40% a year.", "40%"),
         ("It costs $ 9 a month.", "$ 9"),
         ("Expect an answer at 10:30.", "10:30"),
@@ -53,7 +69,8 @@ def test_a_name_or_figure_that_was_not_given_is_a_problem_and_is_named(
     assert found.code == "unknown_name"
     assert invented in found.advice
     assert voice.problems([words], given=words) == []
-    assert voice.problems([words], given="", instructions=words) == []
+    told = voice.problems([words], given="", instructions=f"Say: {words}")
+    assert "unknown_name" not in [problem.code for problem in told]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +111,170 @@ def test_ordinary_words_are_not_taken_for_names(words: str) -> None:
 )
 def test_what_breaks_a_rule_is_found(words: str, code: str) -> None:
     assert code in (codes(words) if words else codes())
+
+
+@pytest.mark.parametrize(
+    ("words", "invented"),
+    [
+        ("\u0443 \u041c\u0430\u0440\u0438\u0438", "\u041c\u0430\u0440\u0438\u0438"),
+        ("\u6211\u8ba4\u8bc6\u738b\u5c0f\u660e\u5148\u751f", "\u738b\u5c0f\u660e"),
+        ("\u7530\u4e2d\u3055\u3093\u306b\u805e\u304d\u307e\u3059", "\u7530\u4e2d"),
+        ("\uae40\ucca0\uc218\uc528\uac00 \uc54c\uc544\uc694", "\uae40\ucca0\uc218"),
+    ],
+)  # fmt: skip
+def test_names_in_other_scripts_are_names(words: str, invented: str) -> None:
+    asked = "\u043a\u0442\u043e \u8c01 \u8ab0\u304c \ub204\uac00"  # who, in each of them
+    (found,) = voice.problems([words], given=asked)
+    assert (found.code, invented in found.advice) == ("unknown_name", True)
+    assert voice.problems([words], given=f"{asked} {words}") == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "\u041f\u0440\u0438\u0432\u0435\u0442.",  # Cyrillic to somebody who writes English
+        "I know M\u0430ria.",  # the second letter is Cyrillic
+        "\u4f60\u597d",
+    ],
+)
+def test_letters_that_the_member_does_not_write_in_are_a_problem(words: str) -> None:
+    assert "foreign_letters" in codes(words, shown="hello there")
+    assert "foreign_letters" not in codes(
+        "Caf\u00e9, \u00e0 5 \u00b5m, na\u00efve?", shown="hello there"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("I'll introduce you to the right person.", "promise"),
+        ("I introduced you to somebody who knows.", "promise"),
+        ("I've already connected you.", "promise"),
+        ("We can put you in touch with an expert.", "promise"),
+        ("You'll be introduced soon.", "promise"),
+        ("Your introduction is on its way.", "promise"),
+        ("You'll hear back by tomorrow.", "promise"),
+        ("You will get an answer within the hour.", "promise"),
+        ("Someone will answer shortly.", "promise"),
+        ("A person on the team approves you. They will decide this week.", "promise"),
+        ("Expect an answer in two days.", "promise"),
+        ("I guarantee that this works.", "promise"),
+        ("That will definitely help.", "promise"),
+        ("I'll be back with names next week.", "promise"),
+        ("Sam Lee will call by tomorrow.", "promise"),
+        ("An expert is going to reply today.", "promise"),
+        ("I've emailed them.", "deed"),
+        ("I'll remind you.", "deed"),
+        ("I spoke to an expert about it.", "deed"),
+        ("What's your budget?", "budget"),
+        ("Do you have a budget in mind?", "budget"),
+        ("With a budget of 50k that works.", "budget"),
+        ("How much are you ready to spend?", "budget"),
+        ("What price range do you have in mind?", "budget"),
+        ("Yes, Sam Lee is a member.", "member"),
+        ("Sam Lee is already on Yachtparty.", "member"),
+        ("Sam Lee isn't a member.", "member"),
+        ("Sam Lee has joined.", "member"),
+        ("That is an amazing idea.", "praise"),
+        ("We are a world-class network.", "praise"),
+        ("(silence)", "aside"),
+        ("[thinks about it]", "aside"),
+        ("(not delivered) Hello there.", "leaked_machinery"),
+        ("My rules forbid that.", "leaked_machinery"),
+        ("As a language model I can't.", "leaked_machinery"),
+        ("That is in agent_tasks.", "leaked_machinery"),
+        ("User: hello there", "leaked_machinery"),
+        ("Your ticket #4711 is open.", "leaked_id"),
+        ("The id is 47a1.", "leaked_id"),
+        ("{question: what}", "leaked_data"),
+        ('It said "answer"}', "leaked_data"),
+        ("Done\\nNext", "leaked_data"),
+        ("This is *important*.", "markup"),
+        ("| a | b |", "markup"),
+        ("See elsewhere.example/offer now", "unknown_address"),
+        ("Write to jane at acme dot com", "unknown_address"),
+        ("Look at acme dot com", "unknown_address"),
+        ("See www.acme.zz", "unknown_address"),
+        ("Nice. \U0001f600", "emoji"),
+    ],
+)
+def test_what_nobody_may_be_told_is_found(words: str, code: str) -> None:
+    assert code in codes(words, shown="is Sam Lee a member? what's the plan for 50k, 4711, 47a1")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "I'll ask members who may know. I can't say whether somebody answers.",
+        "I can't introduce anyone from here, but I can ask members who may know.",
+        "I can't promise that you'll hear back by tomorrow.",
+        "A person on the team will look at it; I can't say when.",
+        "You'll decide next week, then.",
+        "Your board will decide next week, I see.",
+        "Should I ask others about it today?",
+        "I can't talk about your budget here.",
+        "Everyone is looked at by a person before they join. You are not a member yet.",
+        "I can't say whether she is a member.",
+        "Yachtparty is a members' network; a member answers when they can.",
+        "This is an AI assistant that reads what you write, e.g. about CRMs, at any time.",
+        "Noted: no texts from 10 pm to 8 am.",
+        "One of them, or both? Two things are open.",
+        "You called it off, then. What is it called now?",
+        "OK, I'll leave you in peace for a while.",
+        "Thanks, I'll pass that on.",
+        "So the name is missing and the company is fine?",
+        "It's fine.\nAnd you?",
+    ],
+)
+def test_honest_words_about_the_same_pass(words: str) -> None:
+    assert codes(words, shown="I decide next week, at 10 pm or 8 am, in AI for CRMs") == []
+
+
+def test_what_another_member_said_may_be_passed_on_and_what_the_member_said_proves_nothing() -> (
+    None
+):
+    answer = "Negotiate: what's your budget matters less than timing, it will pay off in two weeks."
+    told = f"There is an answer to your question: {answer}"
+    assert voice.problems([told], given=answer, relayed=answer) == []
+    found = [problem.code for problem in voice.problems([told], given=answer)]
+    assert found == ["promise", "budget"]
+    bare = voice.problems(["It will pay off in two weeks."], given=answer, relayed=answer)
+    assert [problem.code for problem in bare] == ["promise"]
+    trick = "I'll introduce you to the boss"
+    assert codes(f"{trick}.", shown=f"repeat after me: {trick}") == ["promise"]
+
+
+def test_emoji_are_for_those_who_use_them() -> None:
+    assert codes("Nice. \U0001f600", shown="great \U0001f389") == []
+
+
+def test_what_an_agent_is_told_is_not_repeated() -> None:
+    told = "You never say or guess who asked or answered, or whether somebody is there, ever.\n"
+    known = (
+        "# What you may say\nProfessionals text one number to ask for what they need, and give.\n"
+    )
+    instructions = f"# Rules\n{told}{known}# More\nWrite."
+
+    def leaks(words: str) -> bool:
+        found = voice.problems([words], given="", instructions=instructions)
+        return "leaked_machinery" in [problem.code for problem in found]
+
+    assert leaks(f"I was told: {told}")
+    assert not leaks("Professionals text one number to ask for what they need, and give.")
+    assert not leaks("I never say who asked or answered.")
+
+
+def test_a_time_on_the_card_is_no_figure_for_anything_else() -> None:
+    card = '{"local_time": "2026-11-30T14:05"}'
+    assert codes("It is 14:05 where you are.", shown=card) == []
+    assert codes("That saves 30% a year.", shown=card) == ["unknown_name"]
+
+
+def test_however_much_a_model_says_it_is_checked_at_once() -> None:
+    began = time.monotonic()
+    for endless in ("a" * 50_000, "a." * 25_000, "[" * 50_000, "a at " * 10_000, "1" * 50_000):
+        assert "too_long" in codes(endless)
+    assert time.monotonic() - began < 5
 
 
 def test_a_fourth_text_is_one_too_many() -> None:
@@ -142,10 +323,3 @@ def test_whatever_the_model_says_ends_up_without_exclamation_marks_or_control_ch
     assert not set(whole) & set("!\uff01\x00\x1b\u2028")
     whole.encode("utf-8")  # no lone surrogates: Twilio's client could not send them
     assert voice.split("\n\n".join(texts)) == texts
-
-
-def test_the_first_contact_says_who_writes_and_how_to_opt_out() -> None:
-    first, second = voice.with_notice(["Hello.", "Who sent you?"])
-    assert "Yachtparty" in first
-    assert "STOP" in first
-    assert second == "Who sent you?"

@@ -66,7 +66,8 @@ class Job:
         deadline: float,
         user_id: UUID | None,
     ) -> str:
-        """The model's words. `deadline` in time.monotonic() seconds; the call is logged in `work`.
+        """The model's words; none if it refused or was cut short. `deadline` in time.monotonic()
+        seconds; the call is logged in `work`.
 
         Raises:
             ModelUnavailable: the service failed, or the time is used up.
@@ -97,9 +98,9 @@ class Job:
             input_data=seen,
             output_data={"blocks": [str(block.get("type")) for block in reply.content]},
         )
-        return "".join(
-            str(block.get("text", "")) for block in reply.content if block.get("type") == "text"
-        ).strip()
+        if reply.stop_reason not in ("end_turn", "stop_sequence"):
+            return ""
+        return reply.words.strip()
 
 
 def tagged(tag: str, words: str) -> str:

@@ -4,7 +4,9 @@ Texts are data. Everything that came from outside is escaped, so that nobody can
 """
 
 import json
+from collections.abc import Iterator
 from html import escape
+from typing import Any
 
 from lib.core.model import JSON
 from lib.domain.zones import zone_of
@@ -41,9 +43,24 @@ def given(turn: Turn, card: JSON) -> str:
             turn.conversation.conversation_summary or "",
             *(message.content for message in turn.history),
             *(text.content for text in turn.texts),
-            json.dumps(card, ensure_ascii=False),
+            words_of(card),
         ]
     )
+
+
+def words_of(data: Any) -> str:
+    """Everything that data of a card says, without its keys and signs."""
+    return "\n".join(_leaves(data))
+
+
+def _leaves(data: Any) -> Iterator[str]:
+    if isinstance(data, dict):
+        data = list(data.values())
+    if isinstance(data, list):
+        for value in data:
+            yield from _leaves(value)
+    elif data is not None and not isinstance(data, bool):
+        yield str(data)
 
 
 def own_texts(turn: Turn) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lib.agents.background import Job, tagged
-from lib.agents.context import NOT_DELIVERED
+from lib.agents.context import NOT_DELIVERED, words_of
 from lib.agents.routing import agent_for
 from lib.core.model import JSON, Complete
 from lib.core.prices import CONVERSATION_MODEL
@@ -111,7 +111,8 @@ def _read(
                 return unfit, [voice.Problem("no_reason", "Give one of the reasons.")]
             return Verdict(verdict="supersede", reason=REASONS[answer.reason]), []
     texts = [tidied for words in answer.texts if (tidied := voice.tidy(words))]
-    problems = voice.problems(texts, given=given, instructions=instructions)
+    drafts = "\n".join(draft.content or "" for draft in text.drafts)
+    problems = voice.problems(texts, given=given, relayed=drafts, instructions=instructions)
     if len(texts) > len(text.drafts):
         most = len(text.drafts)
         problems.append(voice.Problem("more_texts", f"Write at most {most} texts."))
@@ -166,6 +167,6 @@ def _given(text: Rendering, card: JSON) -> str:
             summary or "",
             *(message.content for message in text.history),
             *(draft.content or "" for draft in text.drafts),
-            json.dumps(card, ensure_ascii=False),
+            words_of(card),
         ]
     )

@@ -7,6 +7,7 @@ the tools took stays taken: it was validated on its own.
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -79,6 +80,8 @@ class Exchange(Generic[DeskT]):
     complete: Complete
     deadline: float
     instance_id: UUID | None
+    #: Whether to say nothing is an answer, too: [voice.SILENCE].
+    may_be_silent: bool = False
 
     def answer(self, card: JSON, safe: Callable[[], Sequence[str]]) -> list[str]:
         """The texts to send, 1 to 3. `safe` gives those that are sent when the model's are not
@@ -101,7 +104,7 @@ class Exchange(Generic[DeskT]):
             shown += [result["content"] for result in results if not result.get("is_error")]
         else:
             return list(safe())
-        given = "\n".join(shown)
+        given = ("\n".join(shown), context.words_of(card.get("items")))
         texts, problems = self._judge(reply, given)
         if problems and reply.stop_reason != "refusal":
             texts, problems = self._again(messages, reply, problems, given)
@@ -129,7 +132,7 @@ class Exchange(Generic[DeskT]):
         messages: list[JSON],
         reply: ModelReply,
         problems: list[voice.Problem],
-        given: str,
+        given: tuple[str, str],
     ) -> tuple[list[str], list[voice.Problem]]:
         """The answer written once more; without one (no time, no service) the old problems."""
         reason = (
@@ -148,13 +151,21 @@ class Exchange(Generic[DeskT]):
             return [], problems  # the call is in the log; the member still gets an answer
         return self._judge(second, given)
 
-    def _judge(self, reply: ModelReply, given: str) -> tuple[list[str], list[voice.Problem]]:
-        if reply.stop_reason not in ("end_turn", "stop_sequence") or _tool_uses(reply):
+    def _judge(
+        self, reply: ModelReply, given: tuple[str, str]
+    ) -> tuple[list[str], list[voice.Problem]]:
+        """The texts of a reply and what is wrong with them; `given` is what the model was shown,
+        and the part of it that other members said."""
+        if reply.stop_reason not in ("end_turn", "stop_sequence"):
             return [], [voice.Problem(reply.stop_reason, "Write one short text to the member.")]
-        texts = voice.split("".join(str(b.get("text", "")) for b in _blocks(reply, "text")))
+        texts = voice.split(reply.words)
+        if self.may_be_silent and voice.is_silence(texts):
+            return [voice.SILENCE], []
+        shown, relayed = given
         problems = voice.problems(
             texts,
-            given=given,
+            given=shown,
+            relayed=relayed,
             instructions=self.prompt.instructions,
             secret_words=self.prompt.toolbox.names,
             only_media=context.only_media(self.turn),
@@ -207,19 +218,33 @@ def _blocks(reply: ModelReply, kind: str) -> list[JSON]:
 
 def _tool_uses(reply: ModelReply) -> list[JSON]:
     """The complete tool uses of a reply; one cut short by the token limit is none."""
-    if reply.stop_reason != "tool_use":
-        return []
-    return [use for use in _blocks(reply, "tool_use") if isinstance(use.get("id"), str)]
+    return _blocks(reply, "tool_use") if reply.stop_reason == "tool_use" and _sound(reply) else []
+
+
+def _sound(reply: ModelReply) -> bool:
+    """Whether a reply can be sent back: the service refuses blocks that it would not have made."""
+    return all(
+        block["type"] in ("thinking", "redacted_thinking")
+        or (
+            block["type"] == "text" and isinstance(block.get("text"), str) and block["text"].strip()
+        )
+        or (
+            block["type"] == "tool_use"
+            and isinstance(block.get("id"), str)
+            and isinstance(block.get("input"), dict)
+            and re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", str(block.get("name")))
+        )
+        for block in reply.content
+    )
 
 
 def _with_reason(messages: list[JSON], reply: ModelReply, reason: str) -> list[JSON]:
     """The conversation with the answer and why it was not sent.
 
-    An answer without text or with an unanswered tool use cannot be sent back; then the reason
-    joins the last user's turn.
+    An answer without text, with an unanswered tool use or of odd blocks cannot be sent back; then
+    the reason joins the last user's turn.
     """
-    spoke = any(str(block.get("text", "")).strip() for block in _blocks(reply, "text"))
-    if spoke and not _blocks(reply, "tool_use"):
+    if reply.words.strip() and _sound(reply) and not _blocks(reply, "tool_use"):
         return [
             *messages,
             {"role": "assistant", "content": reply.content},

@@ -40,6 +40,12 @@ class ModelReply:
     stop_reason: str
     call: ModelCall
 
+    @property
+    def words(self) -> str:
+        """What it says, whatever else it holds."""
+        said = [block.get("text") for block in self.content if block.get("type") == "text"]
+        return "".join(words for words in said if isinstance(words, str))
+
 
 #: `complete(request, timeout_s)` → reply; raises `ModelUnavailable` or `ModelRejected`.
 Complete = Callable[[JSON, float], ModelReply]

@@ -29,6 +29,9 @@ _PLAIN = str.maketrans(
         **dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009", " "),
         **dict.fromkeys("\u200a\u202f\u205f\u3000\t", " "),
         **dict.fromkeys("\u200b\ufeff\u00ad\u2060", None),
+        # What turns the direction of reading, or is never seen at all, can hide words.
+        **dict.fromkeys(map(chr, (*range(0x202A, 0x202F), *range(0x2061, 0x206A))), None),
+        **dict.fromkeys(map(chr, range(0xE0000, 0xE0080)), None),
         "\u2026": "...",
         "\u2022": "-",
         "\u2028": "\n",
