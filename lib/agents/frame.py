@@ -10,7 +10,7 @@ from lib.agents.loop import Prompt
 from lib.agents.tools import DeskT
 from lib.core.ids import derived_id
 from lib.core.model import JSON
-from lib.domain import messaging, voice
+from lib.domain import messaging
 from lib.engine.turn import Member, Turn
 from lib.engine.work import DecisionFailed, UnitOfWork
 
@@ -25,7 +25,7 @@ def deciding(
         DecisionFailed: with the work so far; its cause is the error.
     """
     work = UnitOfWork(turn.source, created_by=agent_type, source_type=source_type)
-    work.meanwhile = _noticed(turn, [messaging.OUTAGE_TEXT])[0] if turn.texts else None
+    work.meanwhile = messaging.OUTAGE_TEXT if turn.texts else None
     try:
         yield work
     except Exception as error:
@@ -74,13 +74,10 @@ def update_member(work: UnitOfWork, member: Member, values: JSON) -> None:
 
 
 def reply(work: UnitOfWork, turn: Turn, texts: list[str], items: Sequence[UUID] = ()) -> None:
-    """Queue the answer, due at once; `items` are the priorities it brings up.
-
-    The first contact's first text carries the notice.
-    """
+    """Queue the answer, due at once; `items` are the priorities it brings up."""
     work.say(
         turn.member.id,
-        _noticed(turn, texts),
+        texts,
         kind="reply",
         conversation_id=turn.conversation.id,
         priority="high",
@@ -94,14 +91,10 @@ def rest(turn: Turn, agent_type: str) -> UnitOfWork:
     today = context.local_time(turn)[:10]
     work.say(
         turn.member.id,
-        _noticed(turn, [messaging.REST_TEXT]),
+        [messaging.REST_TEXT],
         kind="reply",
         conversation_id=turn.conversation.id,
         priority="high",
         id=derived_id(turn.member.id, f"rest:{today}"),
     )
     return work
-
-
-def _noticed(turn: Turn, texts: list[str]) -> list[str]:
-    return voice.with_notice(texts) if turn.first_contact else texts

@@ -2,6 +2,7 @@
 --
 -- Each text returned is recorded as in flight before Twilio hears of it: the queue row carries the
 -- send token, and a message with status sending exists under the queue row's id (protocol.md, 20).
+-- The first text that a number is ever sent, whoever queued it, says who writes and how to opt out.
 --
 -- arguments    p_token, made by the caller
 --              p_user_id, that member only (waits for the lock), or null: every member with a text
@@ -29,6 +30,7 @@ as $$
 declare
     c_rows_per_member constant integer := 20;
     c_looked_at_most constant integer := 10000;
+    c_notice constant text := 'Yachtparty. Reply STOP to opt out, HELP for help.';
     v_limit integer := least(greatest(p_limit, 1), 200);
     v_candidate uuid;
     v_member users%rowtype;
@@ -210,6 +212,21 @@ begin
                     values (v_candidate, v_member.phone_number, 'active', v_now, v_now)
                     returning id into v_conversation_id;
                 end if;
+                if
+                    v_text.final_message <> ''
+                    and not (v_text.final_message like '%Yachtparty%' and v_text.final_message like '%STOP%')
+                    and as_object(v_text.message_data) ->> 'confirmation' is distinct from 'true'
+                    and not exists (
+                        select 1
+                        from messages as m
+                        where
+                            m.user_id = v_candidate
+                            and m.direction = 'outbound'
+                            and coalesce(m.status, 'sent') not in ('failed', 'undelivered')
+                    )
+                then
+                    v_text.final_message := v_text.final_message || E'\n\n' || c_notice;
+                end if;
                 insert into messages (
                     id, conversation_id, user_id, role, content, direction, status, created_at
                 )
@@ -221,6 +238,7 @@ begin
                 set
                     delivered_message_id = id,
                     sent_at = v_now,
+                    final_message = v_text.final_message,
                     message_data = (as_object(message_data) - 'hold' - 'refunded_on') || v_charge || jsonb_build_object(
                         'send', jsonb_build_object('token', p_token, 'at', v_now),
                         'attempts', coalesce(as_count(as_object(message_data) ->> 'attempts'), 0) + 1

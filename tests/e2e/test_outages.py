@@ -7,7 +7,6 @@ import httpx
 import pytest
 
 from lib.domain.messaging import OUTAGE_TEXT
-from lib.domain.voice import FIRST_CONTACT_NOTICE
 from tests.support.stack import StackUnderTest, running_stack, wait_for
 from tests.support.texting import (
     Phone,
@@ -143,7 +142,7 @@ def test_half_an_hour_without_claude_dead_letters_no_text(own: StackUnderTest) -
         told, _ = phone.received()
         # It is also the first text to this number.
         assert OUTAGE_TEXT in told
-        assert FIRST_CONTACT_NOTICE in told
+        assert told.endswith("Yachtparty. Reply STOP to opt out, HELP for help.")
         assert not any("dead" in event["metadata"] for event in phone.inbound_events())
 
 

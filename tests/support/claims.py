@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from lib.engine.work import UnitOfWork
-from tests.support.rpc import Rpc
+from tests.support.rpc import Rpc, without_notice
 
 Fill = Callable[[UnitOfWork], object]
 
@@ -67,7 +67,7 @@ def claim_tasks(rpc: Rpc, token: UUID | None = None, **more: Any) -> list[str]:
 def send(rpc: Rpc, token: UUID, user_id: UUID | None = None, **more: Any) -> list[str]:
     """The words that claim_texts hands out to this token, in order; they stay in flight."""
     answer = rpc.call("claim_texts", token=token, user_id=user_id, **more)
-    return [text["body"] for text in answer["sends"]]
+    return [without_notice(text["body"]) for text in answer["sends"]]
 
 
 def settle(

@@ -9,6 +9,15 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
+#: What the first text that a number is ever sent ends with.
+NOTICE = "\n\nYachtparty. Reply STOP to opt out, HELP for help."
+
+
+def without_notice(body: str) -> str:
+    """A text as it was queued."""
+    return body.removesuffix(NOTICE)
+
+
 #: A Monday noon in New York, outside everybody's quiet hours.
 NOON = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
 
@@ -106,7 +115,8 @@ class Rpc:
         return queued
 
     def claim_texts(self, user_id: UUID | None = None) -> list[str]:
-        """Claim what may leave now and record it as accepted; the texts, in order."""
+        """Claim what may leave now and record it as accepted; the texts, in order, without the
+        notice of a first contact."""
         token = uuid4()
         sends = self.call("claim_texts", token=token, user_id=user_id)["sends"]
         results = [
@@ -122,7 +132,7 @@ class Rpc:
         ]
         if results:
             self.call("record_sends", token=token, results=results)
-        return [send["body"] for send in sends]
+        return [without_notice(send["body"]) for send in sends]
 
     def queued(self, text_id: UUID) -> dict[str, Any]:
         """One queue row."""
