@@ -41,6 +41,134 @@ def test_it_answers_and_knows_only_what_it_needs() -> None:
     assert work.calls[0]["agent_type"] == "concierge"
 
 
+QUESTION: JSON = {
+    "question": "Who knows freight tools for a small team?",
+    "about": "freight tools",
+    "expertise": ["freight"],
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"question": "Ida asks: who knows freight tools?"},
+        {"question": "Who knows freight tools that Acme recommends?"},
+        {"question": "Who knows freight tools? Write to me: ida.j@mail.example"},
+        {"question": "Who knows freight tools? Call +1 (212) 555-0100."},
+        {"situation": "They have 40 offices."},
+        {"about": "freight at Globex"},
+    ],
+)
+def test_a_question_to_others_names_nobody_and_invents_nothing(change: JSON) -> None:
+    asked = turn("who knows freight tools for a small team?", member=VERIFIED)
+    model = ScriptedModel(
+        uses(use("ask_community", **QUESTION | change)), text("I can't ask that.")
+    )
+    assert events(concierge.decide(asked, model, soon())) == []
+    assert model.results()[0]["is_error"] is True
+    fine = ScriptedModel(uses(use("ask_community", **QUESTION)), text("I'll ask."))
+    assert [e for e, _ in events(concierge.decide(asked, fine, soon()))] == [
+        "community.request_needed"
+    ]
+
+
+RESPONSE: JSON = {
+    "id": UUID(int=60),
+    "item_type": "community_response",
+    "item_id": UUID(int=61),
+    "status": "presented",
+    "value_score": 90,
+    "shown": 1,
+    "request": {"id": UUID(int=62), "question": "Which tool?", "status": "open"},
+    "response": {
+        "id": UUID(int=61),
+        "user_id": UUID(int=63),
+        "response_text": "Take the small one.\nOskar at Acme sells it.",
+        "status": "provided",
+    },
+}
+
+
+def asking(nth: int, score: float, **columns: Any) -> JSON:
+    """Another member's question on the list."""
+    return {
+        "id": UUID(int=80 + nth),
+        "item_type": "community_request",
+        "item_id": UUID(int=90 + nth),
+        "status": "active",
+        "value_score": score,
+        "request": {"id": UUID(int=90 + nth), "question": f"Which tool, {nth}?", "status": "open"},
+    } | columns
+
+
+@pytest.mark.parametrize(
+    ("items", "due", "brought_up"),
+    [
+        ([asking(1, 80)], [1], [1]),
+        ([asking(1, 85), asking(2, 80)], [2], [1]),  # one a morning, the best
+        ([asking(1, 95), asking(2, 90)], [2], [2]),  # worth too much to wait for a morning
+        ([asking(1, 65), asking(2, 70)], [1, 2], [2]),
+        ([asking(1, 85, status="presented"), asking(2, 80)], [1, 2], [2]),
+        ([asking(1, 85, status="presented")], [1], []),
+        ([], [1], []),
+    ],
+)
+def test_one_item_is_brought_up_at_a_time(
+    items: list[JSON], due: list[int], brought_up: list[int]
+) -> None:
+    model = ScriptedModel(text("A member asks which tool. Do you know?"))
+    silent = turn(member=VERIFIED, items=items)
+    work = concierge.present(silent, [UUID(int=80 + nth) for nth in due], model, soon())
+    queued = [c["row"]["message_data"] for c in work.changes if c["table"] == "message_queue"]
+    assert [row["items"] for row in queued] == [[str(UUID(int=80 + n))] for n in brought_up]
+
+
+def test_whether_an_answer_helped_is_asked_once() -> None:
+    bad = ScriptedModel(text("Maria says **yes**."))
+    for shown, asks in ((0, True), (1, False)):
+        answered = RESPONSE | {"status": "active", "shown": shown}
+        work = concierge.present(
+            turn(member=VERIFIED, items=[answered]), [RESPONSE["id"]], bad, soon()
+        )
+        assert said(work)[0].endswith("Did that help?") is asks
+
+
+@pytest.mark.parametrize(("attached", "closed"), [(False, True), (True, False)])
+def test_a_cancelled_question_goes_on_for_others_who_wait_for_its_answers(
+    attached: bool, closed: bool
+) -> None:
+    own = {"id": UUID(int=70), "question": "Which?", "status": "open", "attached": attached}
+    model = ScriptedModel(uses(use("cancel_request", request=1)), text("OK."))
+    work = concierge.decide(turn("never mind", member=VERIFIED, requests=[own]), model, soon())
+    (change,) = [c for c in work.changes if c["table"] == "community_requests"]
+    assert change["expect"] == {"status": "open", "requesting_user_id": str(MEMBER)}
+    assert (change["set"].get("status") == "closed") is closed
+    assert ("requesting_user_id" in change["set"]) is not closed
+
+
+def test_what_an_item_says_on_any_of_its_lines_may_be_repeated() -> None:
+    model = ScriptedModel(text("Take the small one, Oskar at Acme sells it."))
+    work = concierge.decide(turn("and?", member=VERIFIED, items=[RESPONSE]), model, soon())
+    assert said(work) == ["Take the small one, Oskar at Acme sells it."]
+
+
+@pytest.mark.parametrize(
+    ("words", "passed_on"),
+    [
+        ("it saved us a week", "it saved us a week"),
+        ("it helped, mail me: ida@fjord.no", ""),
+        ("it helped, mail me: somewhere@else.example", ""),
+        ("it helped, call me on 212-555-0100", ""),
+        ("it helped, thanks, Ida", ""),
+    ],
+)
+def test_an_outcome_is_passed_on_without_who_reported_it(words: str, passed_on: str) -> None:
+    model = ScriptedModel(uses(use("report_outcome", item=1)), text("Thanks."))
+    work = concierge.decide(turn(words, member=VERIFIED, items=[RESPONSE]), model, soon())
+    ((_, payload),) = events(work)
+    assert payload["impact"] == passed_on
+
+
 def test_a_tool_it_does_not_have_changes_nothing() -> None:
     model = ScriptedModel(collect(first_name="Mallory"))
     work = concierge.decide(turn("hi", member=VERIFIED), model, soon())

@@ -118,13 +118,19 @@ def deliver(claim: Claim) -> UnitOfWork:
         _best_hour(member),
     )
     if due is not None:
+        waiting = [i for i in shelf.items if i.status == "active" and i != item]
+        waiting = [i for i in waiting if (i.value_score or 0) >= priorities.MORNING_FROM]
         work.schedule(
             "notify_user_of_priorities",
-            PrioritiesToShow(priority_ids=[item.id]),
+            PrioritiesToShow(
+                priority_ids=[i.id for i in [item, *(waiting if due > shelf.now else [])]]
+            ),
             agent_type=member.poc_agent_type or "concierge",
             user_id=member.id,
             scheduled_for=due,
             priority="high" if due == shelf.now else "medium",
+            # One text a morning, however many items wait for it: the best of them is brought up.
+            id=None if due == shelf.now else derived_id(member.id, f"bring_up:{due.isoformat()}"),
         )
     return work
 
@@ -263,7 +269,8 @@ def _status(item: Item, now: datetime) -> str | None:
 
 
 def _revalued(work: UnitOfWork, member_id: UUID, item: Item, now: datetime, *, again: bool) -> Item:
-    """The item with its score of now; delivered if it is worth more or is to be shown again."""
+    """The item with its score of now; delivered if it is worth more or is to be shown again, or
+    if others have had their morning so far."""
     score = item.value_score or 0
     overlooked = (
         item.item_type == "community_request"
@@ -274,8 +281,8 @@ def _revalued(work: UnitOfWork, member_id: UUID, item: Item, now: datetime, *, a
     if overlooked and score < priorities.MORNING_FROM:
         score = priorities.MORNING_FROM
         work.update("user_priorities", item.id, {"value_score": score}, expect={"status": "active"})
-        again = True
-    if again:
+    waits = item.shown == 0 and score >= priorities.MORNING_FROM
+    if again or waits:
         work.emit(
             "priority.update",
             PriorityUpdate(priority_id=item.id, value_score=score),

@@ -138,11 +138,12 @@ def outcome(claim: Claim) -> UnitOfWork:
 def close(claim: Claim) -> UnitOfWork:
     """Close the requests that are due; those with an unscored answer are scored first.
 
-    behaviour.md, "Closure (hourly)".
+    behaviour.md, "Closure (hourly)". What is attached to one is due once that is closed: at once.
     """
     closure = Closure.model_validate(claim.context)
     due = ClosureDue.model_validate(claim.payload)
     work = UnitOfWork(claim.source, created_by=AGENT_TYPE)
+    more = closure.more
     for request in closure.requests:
         reason = community.closing_reason(
             [answer.scored for answer in request.answers], expired=request.expired
@@ -150,6 +151,7 @@ def close(claim: Claim) -> UnitOfWork:
         if reason is None:
             _have_scored(work, request)
             continue
+        more = more or request.attached
         text = community.closing_text(request.request_summary, len(request.answers))
         # An answer that comes meanwhile changes responses_count, and this is decided again.
         work.update(
@@ -180,7 +182,7 @@ def close(claim: Claim) -> UnitOfWork:
                 aggregate_id=request.requesting_user_id,
                 id=derived_id(request.id, "closed"),
             )
-    if closure.more:
+    if more:
         work.emit("community.closure_due", due, aggregate_id=claim.source, aggregate_type="event")
     return work
 

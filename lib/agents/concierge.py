@@ -50,28 +50,27 @@ def decide(turn: Turn, complete: Complete, deadline: float) -> UnitOfWork:
 def present(
     turn: Turn, priority_ids: list[UUID], complete: Complete, deadline: float
 ) -> UnitOfWork:
-    """Bring items of the member's list up, in words of the model or in plain ones.
+    """Bring one item of the member's list up, in words of the model or in plain ones.
 
     Raises:
         DecisionFailed: no answer; its cause is ModelUnavailable, ModelRejected or an error of ours.
     """
     with deciding(turn, AGENT_TYPE, source_type="task") as work:
         desk = Desk(turn, work)
-        places = desk.present(priority_ids)
-        if not places:
+        item = desk.present(priority_ids)
+        if item is None:
             return work
-        shown = [item for item in turn.items if item.id in desk.shows]
-        card = desk.card() | {"bring_up": places}
+        card = desk.card() | {"bring_up": [desk.place(item)]}
         card.pop("may_mention", None)
         instance_id = turn.agent_instance.id if turn.agent_instance else None
         exchange = Exchange(SPEAKING, turn, work, None, complete, deadline, instance_id)
-        texts = exchange.answer(card, lambda: [plain_words(item) for item in shown[:1]])
+        texts = exchange.answer(card, lambda: [plain_words(item)])
         work.say(
             turn.member.id,
             texts[:1],
             kind="proactive",
             conversation_id=turn.conversation.id if turn.conversation else None,
-            topic=f"priority:{shown[0].id}",
+            topic=f"priority:{item.id}",
             items=desk.shows,
         )
     return work
@@ -81,7 +80,8 @@ def plain_words(item: Item) -> str:
     """What is said of an item when the model's words are not fit to be sent."""
     request, response = item.request, item.response
     if item.item_type == "community_response" and response is not None:
-        return f"There is an answer to your question: {response.response_text} Did that help?"
+        asked = " Did that help?" if item.shown == 0 else ""
+        return f"There is an answer to your question: {response.response_text}{asked}"
     if item.item_type == "expert_impact_notification" and response is not None:
         return priorities.impact_text(response.impact_description)
     question = request.question if request is not None else ""

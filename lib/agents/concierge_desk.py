@@ -4,6 +4,7 @@ Its tools (lib/agents/concierge_tools.py) name things by their place in this tur
 other row can be meant.
 """
 
+import re
 from typing import Literal
 from uuid import UUID
 
@@ -22,6 +23,8 @@ from lib.engine.work import UnitOfWork
 MAX_OPEN_REQUESTS = 3
 MAX_WORDS_CHARS = 1000
 
+#: An e-mail address, or a number as long as a phone's.
+_REACHED_AT = re.compile(r"[\w.+-]+@[\w-]+\.\w|\+?\(?\d(?:[\s().-]{0,2}\d){8,}")
 _WHAT = {
     "community_request": "a question of another member",
     "community_response": "an answer to their question",
@@ -76,11 +79,24 @@ class Desk:
             card["may_mention"] = self._items.index(mention) + 1
         return card
 
-    def present(self, priority_ids: list[UUID]) -> list[int]:
-        """The places of those items that are to be brought up now, and remember that they are."""
-        found = [i for i in self._items if i.id in priority_ids and i.status == "active"]
-        self.shows = [item.id for item in found]
-        return [self._items.index(item) + 1 for item in found]
+    def present(self, priority_ids: list[UUID]) -> Item | None:
+        """The one item to bring up now, and remember that it is; None when all is over.
+
+        The best of those due; in a morning, of all that wait for one. What is worth so much that it
+        did not wait is brought up itself.
+        """
+        active = [item for item in self._items if item.status == "active"]
+        best = priorities.ranked([item for item in active if item.id in priority_ids])[0][:1]
+        if not best or (best[0].value_score or 0) < priorities.NOW_FROM:
+            best = priorities.ranked(
+                [*best, *(i for i in active if (i.value_score or 0) >= priorities.MORNING_FROM)]
+            )[0][:1]
+        self.shows = [item.id for item in best]
+        return best[0] if best else None
+
+    def place(self, item: Item) -> int:
+        """Where an item stands on the card."""
+        return self._items.index(item) + 1
 
     def item(self, place: int) -> Item:
         """The item at a place of the card.
@@ -99,9 +115,9 @@ class Desk:
         """Emit the wish to ask other members."""
         if self._open >= MAX_OPEN_REQUESTS:
             raise ToolError("Three questions of theirs are open; one must be cancelled first.")
-        self._refuse_identity(
-            wanted.question, wanted.requester_context or "", wanted.request_summary
-        )
+        words = (wanted.question, wanted.requester_context or "", wanted.request_summary)
+        self._refuse_identity(*words)
+        self._refuse_inventions("\n".join(words), self._known_words())
         self._open += 1
         self._work.emit("community.request_needed", wanted, aggregate_id=self._turn.member.id)
         return {"asked": True, "known_so_far": "not yet who can answer, nor whether anybody can"}
@@ -118,8 +134,7 @@ class Desk:
         if not verbatim:
             raise ToolError("There is no answer in the new texts.")
         self._refuse_identity(summary)
-        if unknown := names.unknown(summary, given=f"{verbatim}\n{request.question}"):
-            raise ToolError(f"Not in their words: {', '.join(unknown[:5])}.")
+        self._refuse_inventions(summary, f"{verbatim}\n{request.question}")
         self._done.add(item.id)
         member_id = self._turn.member.id
         response_id = derived_id(request.id, str(member_id))
@@ -187,19 +202,20 @@ class Desk:
         return {"noted": True}
 
     def cancel(self, place: int) -> JSON:
-        """Close a question of the member's own."""
+        """Close a question of the member's own; if others wait for its answers, it is theirs."""
         request = self._own_request(place)
         self._done.add(request.id)
         self._open -= 1
+        closed = {
+            "status": "closed",
+            "closed_loop_at": self._turn.now,
+            "closed_loop_message": "Cancelled by the member who asked.",
+        }
         self._work.update(
             "community_requests",
             request.id,
-            {
-                "status": "closed",
-                "closed_loop_at": self._turn.now,
-                "closed_loop_message": "Cancelled by the member who asked.",
-            },
-            expect={"status": request.status, "responses_count": request.responses_count},
+            {"requesting_user_id": None} if request.attached else closed,
+            expect={"status": request.status, "requesting_user_id": self._turn.member.id},
         )
         return {"cancelled": True}
 
@@ -229,15 +245,27 @@ class Desk:
                 "user_priorities", item.id, {"status": status}, expect={"status": item.status}
             )
 
+    def _known_words(self) -> str:
+        """What the member said, as far back as it is known."""
+        summary = self._turn.conversation.conversation_summary or ""
+        return "\n".join([summary, *context.own_texts(self._turn)])
+
+    def _refuse_inventions(self, words: str, given: str) -> None:
+        """What goes to other members counts as said there, so it must have been said here."""
+        if unknown := names.unknown(words, given=given):
+            raise ToolError(f"Not in their words: {', '.join(unknown[:5])}.")
+
     def _refuse_identity(self, *words: str) -> None:
         if any(self._identifies(said) for said in words):
             raise ToolError("Leave out who they are: no name, company or address of theirs.")
 
     def _identifies(self, words: str) -> bool:
+        """Whether words say who the member is, or where they can be reached."""
         member = self._turn.member
         whole = OwnWords([words])
         marks = (member.first_name, member.last_name, member.company, member.email)
-        return any(mark and whole.contain(mark) for mark in marks)
+        named = any(mark and whole.contain(mark) for mark in marks)
+        return named or _REACHED_AT.search(words) is not None
 
 
 def _described(place: int, item: Item) -> JSON:

@@ -15,6 +15,7 @@ from lib.agents.routing import agent_for
 from lib.core.model import JSON, Complete
 from lib.domain import messaging
 from lib.domain.verification import Addresses
+from lib.engine.documents import Silence
 from lib.engine.registry import PrioritiesToShow, SendRequested, SilenceCheck
 from lib.engine.step import Claim, Decide, Malformed
 from lib.engine.turn import Member, Turn
@@ -123,8 +124,8 @@ def look_after(claim: Claim, complete: Complete, deadline: float) -> UnitOfWork:
     turn = _silent_turn(claim)
     if turn is None:
         return UnitOfWork(claim.source, created_by=concierge.AGENT_TYPE, source_type="task")
-    unanswered = (claim.context or {}).get("unanswered", 0)
-    return re_engagement.check(turn, payload, unanswered, complete, deadline)
+    silence = Silence.model_validate(claim.context)
+    return re_engagement.check(turn, payload, silence, complete, deadline)
 
 
 def _silent_turn(claim: Claim) -> Turn | None:

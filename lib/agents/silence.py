@@ -16,12 +16,18 @@ NOT_NOW = timedelta(days=30)
 
 
 def put_off(work: UnitOfWork, turn: Turn, *, not_now: bool = False) -> None:
-    """The member wrote: look after them a day (in onboarding) or a week from now."""
+    """The member wrote: look after them a day (in onboarding) or a week from now.
+
+    Who said "not now" is left in peace for its 30 days, whatever else they write in them.
+    """
     after = (NOT_NOW if not_now else WRITE_AFTER) if turn.member.verified else NUDGE_AFTER
     reason: Reason = "not now" if not_now else "silence" if turn.member.verified else "onboarding"
     payload = SilenceCheck(attempt=1, reason=reason)
     if turn.re_engagement is None:
         schedule(work, turn, payload, after)
+        return
+    waits = turn.re_engagement.context_json.get("reason") == "not now"
+    if waits and turn.re_engagement.scheduled_for > turn.now + after:
         return
     work.update(
         "agent_tasks",

@@ -25,6 +25,14 @@ class EmailProof(Document):
     onboarding_completed: bool = False
 
 
+class Silence(Document):
+    """re_engagement_check, beside a turn's document: how often a member was written to in 90 days
+    without an answer in 72 hours, and when last."""
+
+    unanswered: int = 0
+    last_written_at: datetime | None = None
+
+
 class Answer(Document):
     """An answer to a request; `scored` also when its scoring is over for good."""
 
@@ -36,7 +44,8 @@ class Answer(Document):
 class ClosingRequest(Document):
     """A community request that is past its time or answered by everybody asked.
 
-    `priorities` are the experts' items about it that are not over.
+    `priorities` are the experts' items about it that are not over; `attached`: others that are open
+    wait for its answers.
     """
 
     id: UUID
@@ -45,6 +54,7 @@ class ClosingRequest(Document):
     request_summary: str | None = Field(default=None, repr=False)
     responses_count: int | None = 0
     expired: bool
+    attached: bool = False
     answers: list[Answer] = Field(default_factory=list)
     priorities: list[UUID] = Field(default_factory=list)
 

@@ -142,13 +142,15 @@ class Item(Document):
 
 
 class OwnRequest(Document):
-    """An open `community_requests` row that the member asked."""
+    """An open `community_requests` row that the member asked; `attached`: others wait for its
+    answers, too."""
 
     id: UUID
     question: str = Field(repr=False)
     request_summary: str | None = Field(default=None, repr=False)
     status: str | None = None
     responses_count: int | None = 0
+    attached: bool = False
 
 
 class Budget(Document):

@@ -74,7 +74,7 @@ class Api:
         if not isinstance(body, dict):
             raise invalid("The request body must be a JSON object.")
         self.control.requests.append(body)
-        fault = self.control.faults.take()
+        fault = self.control.fault()
         if fault in _FAILURES:
             raise _FAILURES[fault]
         if fault == "garbage":

@@ -119,7 +119,8 @@ def _items(turn: Turn) -> list[JSON]:
 
 def _brought_up(item: JSON) -> str:
     if "answer" in item:
-        return f"There is an answer to your question: {_line(item['answer'])} Did that help?"
+        asked = "" if item.get("brought_up") else " Did that help?"
+        return f"There is an answer to your question: {_line(item['answer'])}{asked}"
     if "outcome" in item:
         return _line(item["outcome"])
     return f"A member asks: {_line(item.get('question', ''))} Is that something you know about?"

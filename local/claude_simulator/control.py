@@ -5,7 +5,8 @@ One POST may combine them; a key that is absent stays as it is:
     {"fail": "429" | "500" | "529" | "timeout_before" | "timeout_after" | "garbage" | null,
      "times": n}                         the next n calls
     {"rates": {kind: p, …}, "seed": s}   each call with these probabilities
-    {"say": ["text" | {"content": [blocks…], "stop_reason"?}, …]}  the next answers, in order
+    {"say": ["text" | {"content": [blocks…], "stop_reason"?} | {"fail": kind}, …]}
+                                         the next answers or failures, in order
     {"delay_ms": n}                      every answer takes so long
     {"hang_ms": n}                       how long the timeouts hang
     {"reset": true}                      none of this, counters at 0, cache empty (applied first)
@@ -13,24 +14,26 @@ One POST may combine them; a key that is absent stays as it is:
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from local.simulation.faults import Faults
 from local.simulation.http import BadRequestError
 
-KINDS = frozenset({"429", "500", "529", "timeout_before", "timeout_after", "garbage"})
+Kind = Literal["429", "500", "529", "timeout_before", "timeout_after", "garbage"]
+KINDS: frozenset[str] = frozenset(get_args(Kind))
 _REMEMBERED = 100
 
 
 class Saying(BaseModel):
-    """A scripted answer, block by block; sent as it is, however odd."""
+    """A scripted answer, block by block, sent as it is, however odd; or a failure in its place."""
 
     model_config = ConfigDict(extra="forbid")
 
-    content: list[dict[str, Any]]
+    content: list[dict[str, Any]] = []
     stop_reason: str | None = None
+    fail: Kind | None = None
 
 
 class Orders(BaseModel):
@@ -90,6 +93,14 @@ class Control:
             self.delay_s = orders.delay_ms / 1000
         if orders.hang_ms is not None:
             self.hang_s = orders.hang_ms / 1000
+
+    def fault(self) -> str | None:
+        """What the next call suffers, if anything."""
+        if (fault := self.faults.take()) is not None:
+            return fault
+        if self.sayings and self.sayings[0].fail:
+            return self.sayings.popleft().fail
+        return None
 
     def state(self) -> dict[str, Any]:
         """As `GET /_sim/control` shows it; `requests` are the latest bodies, oldest first."""

@@ -1,12 +1,14 @@
 -- closure_context: the community requests that are to be closed, with what deciding that needs.
 --
 -- behaviour.md, "Closure": open ones that are past expires_at (7 days where there is none), or whose
--- experts have all answered. Answers come with `scored`: scored, or their scoring is over for good
+-- experts have all answered, or that are attached to one that is closed, whose answers are theirs.
+-- Answers come with `scored`: scored, or their scoring is over for good
 -- (protocol.md, 14). The task that scores an answer has the answer's id. The oldest first, 10 at a time.
 --
 -- arguments    p_now
 -- result       {now, requests [{id, status, requesting_user_id, request_summary, responses_count,
---               expired, answers [{id, user_id, scored}], priorities [active ids]}], more: are any left}
+--               expired, attached: are open ones attached to it, answers [{id, user_id, scored}],
+--               priorities [active ids]}], more: are any left}
 -- locks        none: the commit expects status and responses_count as they are read here
 create or replace function closure_context(p_now timestamptz)
 returns jsonb
@@ -19,12 +21,19 @@ declare
     v_requests jsonb;
 begin
     with due as (
-        select q.*, coalesce(q.expires_at, q.created_at + interval '7 days', p_now) <= p_now as expired
+        select
+            q.*,
+            f.id as first_id,
+            least(
+                coalesce(q.expires_at, q.created_at + interval '7 days', p_now), f.expires_at
+            ) <= p_now as expired
         from community_requests as q
+        left join community_requests as f on q.context_type = 'community_request' and f.id = q.context_id
         where
             q.status in ('open', 'responses_received')
             and (
                 coalesce(q.expires_at, q.created_at + interval '7 days', p_now) <= p_now
+                or f.status = 'closed'
                 or (
                     cardinality(q.target_user_ids) > 0
                     and not exists (
@@ -55,6 +64,14 @@ begin
             'request_summary', d.request_summary,
             'responses_count', d.responses_count,
             'expired', d.expired,
+            'attached', exists (
+                select 1
+                from community_requests as a
+                where
+                    a.context_type = 'community_request'
+                    and a.context_id = d.id
+                    and a.status in ('open', 'responses_received')
+            ),
             'answers', coalesce((
                 select jsonb_agg(
                     jsonb_build_object(
@@ -69,7 +86,7 @@ begin
                     order by r.created_at, r.id
                 )
                 from community_responses as r
-                where r.request_id = d.id
+                where r.request_id = coalesce(d.first_id, d.id)
             ), '[]'),
             'priorities', coalesce((
                 select jsonb_agg(p.id order by p.id)

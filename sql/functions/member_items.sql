@@ -3,7 +3,8 @@
 -- `shown` is how often a text listing it has left and `shown_at` when the last one did (behaviour.md,
 -- "Priority scores": a showing is a sent row that lists the priority); `answered` says that the member
 -- wrote within 72 h after it, `has_answered` that they answered the request. A question that was shown
--- stays for 30 days after it is over, because a late answer is recorded. Nobody's name is in it.
+-- stays for 30 days after it is over, because a late answer is recorded. Nobody's name is in it. The
+-- request of an answer is the member's own, also where it was attached to another's.
 --
 -- arguments    p_user_id; p_now
 -- result       array of at most 20 {id, item_type, item_id, value_score, priority_rank, status, created_at,
@@ -65,7 +66,23 @@ as $$
     left join community_responses as r
         on p.item_type in ('community_response', 'expert_impact_notification') and p.item_id = r.id
     left join community_requests as q
-        on q.id = case p.item_type when 'community_request' then p.item_id else r.request_id end
+        on q.id = case p.item_type
+            when 'community_request' then p.item_id
+            when 'community_response' then coalesce(
+                (
+                    select a.id
+                    from community_requests as a
+                    where
+                        a.context_type = 'community_request'
+                        and a.context_id = r.request_id
+                        and a.requesting_user_id = p_user_id
+                    order by a.created_at, a.id
+                    limit 1
+                ),
+                r.request_id
+            )
+            else r.request_id
+        end
     cross join lateral (
         select count(*) as shown, max(m.sent_at) as shown_at
         from message_queue as m

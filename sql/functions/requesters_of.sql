@@ -1,6 +1,7 @@
 -- requesters_of: who waits for the answers to a request: its requester and those of attached requests.
 --
--- behaviour.md, "Community". A request that is attached to another has it as its context.
+-- behaviour.md, "Community". A request that is attached to another has it as its context. Who has
+-- cancelled theirs (lib/agents/concierge_desk.py) waits no more.
 --
 -- arguments    p_request_id
 -- result       array of {request_id, user_id}, the request's own first; without requests of nobody
@@ -20,5 +21,6 @@ as $$
     from community_requests as q
     where
         q.requesting_user_id is not null
+        and q.closed_loop_message is distinct from 'Cancelled by the member who asked.'
         and (q.id = p_request_id or (q.context_type = 'community_request' and q.context_id = p_request_id));
 $$;

@@ -4,7 +4,8 @@
 -- text in flight, oldest first}.
 -- process_community_response: {response, request, requesters}.
 -- What the account manager does: shelf_context; what an agent writes first: turn_context without texts,
--- and for re_engagement_check {unanswered: such texts of 90 days without a text from the member in 72 h}.
+-- and for re_engagement_check {unanswered: such texts of 90 days without a text from the member in 72 h,
+-- last_written_at: when the last one left}.
 --
 -- arguments    p_task, a claimed task; p_now
 -- result       the document, or null for a type that needs none. Whatever is wrong with the row's ids
@@ -80,6 +81,14 @@ begin
             return turn_context(p_task.user_id, '{}', p_now);
         when 're_engagement_check' then
             return turn_context(p_task.user_id, '{}', p_now) || jsonb_build_object(
+                'last_written_at', (
+                    select max(q.sent_at)
+                    from message_queue as q
+                    where
+                        q.user_id = p_task.user_id
+                        and q.status = 'sent'
+                        and as_object(q.message_data) ->> 'topic' = 're_engagement'
+                ),
                 'unanswered', (
                     select count(*)
                     from message_queue as q

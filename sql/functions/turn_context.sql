@@ -162,8 +162,21 @@ begin
         'requests', case when v_onboarding then '[]' else coalesce((
             select jsonb_agg(to_jsonb(q) order by q.created_at, q.id)
             from (
-                select r.id, r.question, r.request_summary, r.status, r.responses_count, r.created_at
+                select
+                    r.id, r.question, r.request_summary, r.status, r.created_at,
+                    -- An attached request has the answers of the one it is attached to.
+                    coalesce(f.responses_count, r.responses_count) as responses_count,
+                    exists (
+                        select 1
+                        from community_requests as a
+                        where
+                            a.context_type = 'community_request'
+                            and a.context_id = r.id
+                            and a.status in ('open', 'responses_received')
+                    ) as attached
                 from community_requests as r
+                left join community_requests as f
+                    on r.context_type = 'community_request' and f.id = r.context_id
                 where r.requesting_user_id = p_user_id and r.status in ('open', 'responses_received')
                 order by r.created_at desc, r.id
                 limit 10

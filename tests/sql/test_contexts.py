@@ -229,3 +229,96 @@ def test_the_same_scheduled_event_twice_is_one_row(rpc: Rpc) -> None:
     assert outcomes == ["recorded", "duplicate"]
     (row,) = rpc.rows("select * from events where id = %s", event["id"])
     assert (row["payload"], row["processed"]) == (event["payload"], False)
+
+
+def attached(rpc: Rpc, first: UUID, **columns: Any) -> UUID:
+    return request(rpc, context_id=first, context_type="community_request", **columns)
+
+
+def test_a_request_attached_to_a_closed_one_is_closed_with_its_answers(rpc: Rpc) -> None:
+    one, two = experts(rpc, 2)
+    future = rpc.now + timedelta(days=1)
+    first = request(rpc, expires_at=future, target_user_ids=[one], requesting_user_id=two)
+    second = attached(rpc, first, expires_at=future, requesting_user_id=one)
+    assert closure(rpc).requests == []
+    answer(rpc, first, one, usefulness_score=7)
+    (due,) = closure(rpc).requests
+    assert (due.id, due.attached) == (first, True)
+    rpc.rows("update community_requests set status = 'closed' where id = %s returning id", first)
+    (due,) = closure(rpc).requests
+    assert (due.id, due.attached, due.expired) == (second, False, False)
+    assert [a.scored for a in due.answers] == [True]
+
+
+def test_an_attached_request_shows_the_answers_it_waits_for_and_who_waits_with_it(rpc: Rpc) -> None:
+    one, two = experts(rpc, 2)
+    first = request(rpc, requesting_user_id=one, responses_count=2)
+    attached(rpc, first, requesting_user_id=two, question="which?")
+
+    def requests(user: UUID) -> list[tuple[int, bool]]:
+        (row,) = rpc.rows("select turn_context(%s, '{}', %s) as found", user, rpc.now)
+        return [(q["responses_count"], q["attached"]) for q in row["found"]["requests"]]
+
+    rpc.rows("update users set verified = true returning id")
+    assert requests(one) == [(2, True)]
+    assert requests(two) == [(2, False)]
+
+
+def test_an_answer_is_shown_with_the_question_that_its_member_asked(rpc: Rpc) -> None:
+    one, two = experts(rpc, 2)
+    first = request(rpc, requesting_user_id=one, question="the first?")
+    attached(rpc, first, requesting_user_id=two, question="the second?")
+    given = answer(rpc, first, experts(rpc, 3)[2])
+    for user, asked in ((one, "the first?"), (two, "the second?")):
+        insert(
+            rpc,
+            "user_priorities",
+            user_id=user,
+            item_type="community_response",
+            item_id=given,
+            priority_rank=1,
+            status="active",
+        )
+        (row,) = rpc.rows("select member_items(%s, %s) as found", user, rpc.now)
+        assert [item["request"]["question"] for item in row["found"]] == [asked]
+
+
+def test_who_cancelled_waits_no_more(rpc: Rpc) -> None:
+    one, two = experts(rpc, 2)
+    first = request(rpc, requesting_user_id=one)
+    attached(
+        rpc,
+        first,
+        requesting_user_id=two,
+        status="closed",
+        closed_loop_message="Cancelled by the member who asked.",
+    )
+    (row,) = rpc.rows("select requesters_of(%s) as found", first)
+    assert [requester["user_id"] for requester in row["found"]] == [str(one)]
+
+
+def test_a_check_of_silence_knows_when_the_last_text_left(rpc: Rpc) -> None:
+    (user,) = experts(rpc, 1)
+
+    def found() -> Any:
+        (row,) = rpc.rows(
+            "select task_context(t, %s) as found from agent_tasks as t where t.user_id = %s",
+            rpc.now,
+            user,
+        )
+        return row["found"]["last_written_at"]
+
+    insert(
+        rpc,
+        "agent_tasks",
+        user_id=user,
+        task_type="re_engagement_check",
+        agent_type="concierge",
+        scheduled_for=rpc.now,
+        context_json="{}",
+    )
+    assert found() is None
+    rpc.pass_time(hours=1)
+    rpc.queue(user, "still there?", data={"kind": "proactive", "topic": "re_engagement"})
+    rpc.claim_texts()
+    assert found() is not None
