@@ -1,22 +1,24 @@
-"""Journeys C, F and G of behaviour.md over the real functions; days pass by the stack's clock."""
+"""Journey C of behaviour.md over the real functions; days pass by the stack's clock."""
 
-import contextlib
-from collections.abc import Callable, Iterator
-from datetime import timedelta
-from itertools import pairwise
-from typing import Any
-from zoneinfo import ZoneInfo
+from collections.abc import Iterator
 
 import pytest
 
-from tests.support.community import close_due, now, run_tasks
+from tests.support.community import close_due, run_tasks
+from tests.support.days import (
+    DAY_S,
+    MINUTE_S,
+    has_read,
+    ledger,
+    member,
+    priorities,
+    to_hour,
+    until,
+)
 from tests.support.stack import StackUnderTest, running_stack, wait_for
-from tests.support.texting import Phone, scripted
-
-MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 
 #: What each test's question is about: experts of one know nothing of the others'.
-FREIGHT, PAYROLL, TAX = ["freight", "customs"], ["payroll", "pensions"], ["tax", "audits"]
+FREIGHT, PAYROLL, LATE = ["freight", "customs"], ["payroll", "pensions"], ["audits", "levies"]
 ANSWER = (
     "We tried three freight tools at our last company, and I switched us to the simplest one,"
     " because it saved our team a day each week"
@@ -30,79 +32,8 @@ def own() -> Iterator[StackUnderTest]:
         yield running
 
 
-def member(stack: StackUnderTest, **columns: Any) -> Phone:
-    """A verified member in New York who has written before."""
-    phone = Phone(stack)
-    phone.converse("hi there")
-    phone.verify(timezone="America/New_York", **columns)
-    return phone
-
-
 def question(about: list[str]) -> str:
-    return f"Does anyone know {' '.join(about)} tools?"
-
-
-def until(
-    stack: StackUnderTest, condition: Callable[[], Any], step_s: float = HOUR_S, steps: int = 30
-) -> Any:
-    """Let time pass until something is so; what it is."""
-    for _ in range(steps):
-        run_tasks(stack)
-        with contextlib.suppress(AssertionError):
-            return wait_for(condition, "that", 0.4)
-        stack.advance(step_s)
-    return wait_for(condition, "that in the end", 5)
-
-
-def has_read(phone: Phone, words: str) -> bool:
-    return any(words in text for text in phone.received())
-
-
-def to_hour(stack: StackUnderTest, hour: int) -> None:
-    """Move the clock to the next such hour in New York, and let happen what is due then."""
-    local = now(stack).astimezone(ZoneInfo("America/New_York"))
-    wanted = local.replace(hour=hour, minute=0, second=30)
-    stack.advance(((wanted - local).total_seconds()) % DAY_S)
-    run_tasks(stack)
-
-
-def priorities(phone: Phone) -> list[dict[str, Any]]:
-    return phone.rows(
-        "select p.* from user_priorities p join users u on u.id = p.user_id"
-        " where u.phone_number = %s order by p.created_at",
-        phone.number,
-    )
-
-
-def ledger(phone: Phone) -> list[int]:
-    return [
-        row["amount"]
-        for row in phone.rows(
-            "select c.amount from credit_events c join users u on u.id = c.user_id"
-            " where u.phone_number = %s order by c.created_at",
-            phone.number,
-        )
-    ]
-
-
-def test_a_member_who_falls_silent_is_written_to_at_most_three_times_a_week_apart(
-    own: StackUnderTest,
-) -> None:
-    phone = member(own, first_name="Mia")
-    to_hour(own, 12)
-    phone.converse("thanks!")
-    phone.wait_until_idle()
-    scripted(own, "Mia, did that work out?", "Mia, still looking?", "Mia, one more try?", "No")
-    before = len(phone.received())
-    sent: list[Any] = []
-    for _ in range(12):
-        own.advance(3.5 * DAY_S)
-        to_hour(own, 12)
-        phone.wait_until_idle()
-        if len(phone.received()) > before + len(sent):
-            sent.append(now(own))
-    assert len(sent) == 3
-    assert all(b - a >= timedelta(days=6, hours=12) for a, b in pairwise(sent))
+    return f"Does anyone know {' '.join(about)}?"
 
 
 def test_a_question_goes_to_who_knows_and_its_answer_comes_back_and_is_paid_and_closed(
@@ -148,6 +79,7 @@ def test_a_question_goes_to_who_knows_and_its_answer_comes_back_and_is_paid_and_
 
     # Back to the asker, who says what came of it
     until(own, lambda: has_read(asker, "simplest one"))
+    assert has_read(asker, "Did that help?")
     assert not has_read(stranger, "simplest one")
     asker.converse("That helped, we went with the simplest one and saved a lot of time")
     wait_for(
@@ -207,30 +139,44 @@ def test_a_question_that_is_open_already_is_attached_and_both_askers_hear_the_an
         until(own, lambda a=asker: has_read(a, "simplest one"))  # type: ignore[misc]
     assert len(priorities(expert)) == 1
 
+    # Closed with it, and told so of the answer that both had
+    for _ in range(2):
+        close_due(own)
+    for asker in (first, second):
+        until(own, lambda a=asker: has_read(a, "is closed now"))  # type: ignore[misc]
+        assert has_read(asker, "It got one answer.")
+        assert not has_read(asker, "Nobody has answered")
+    closed = first.rows(
+        "select status, closed_loop_message from community_requests where question = %s",
+        question(PAYROLL),
+    )
+    assert {row["status"] for row in closed} == {"closed"}
+    for _ in range(9):
+        own.advance(DAY_S)
+    for asker in (first, second):
+        assert sum("is closed now" in text for text in asker.received()) == 1
 
-def test_an_item_that_nobody_answers_is_shown_twice_and_then_no_more(own: StackUnderTest) -> None:
-    asker = member(own)
-    expert = member(own, expertise=TAX)
+
+def test_an_answer_after_the_closure_is_thanked_and_recorded_and_not_paid(
+    own: StackUnderTest,
+) -> None:
+    asker, late = member(own), member(own, expertise=LATE)
     to_hour(own, 12)
-    asker.converse(question(TAX))
+    asker.converse(question(LATE))
     asker.wait_until_idle()
     run_tasks(own)
-    shown: list[Any] = []
-    for _ in range(10 * 2):
-        own.advance(DAY_S / 2)
-        run_tasks(own)
-        if sum("tax audits" in text for text in expert.received()) > len(shown):
-            shown.append(now(own))
-    first, second = shown
-    assert second - first >= timedelta(hours=72)
-    assert [p["status"] for p in priorities(expert)] == ["expired"]
-
-
-def test_somebody_who_stops_in_onboarding_is_asked_twice_a_day_apart(own: StackUnderTest) -> None:
-    phone = Phone(own)
-    phone.converse("hi there")
-    before = len(phone.received())
-    for _ in range(8):
-        own.advance(DAY_S / 2)
-        run_tasks(own)
-    assert len(phone.received()) == before + 2
+    to_hour(own, 9)
+    until(own, lambda: has_read(late, "audits levies"))
+    for _ in range(7):
+        own.advance(DAY_S)
+    close_due(own)
+    until(own, lambda: has_read(asker, "Nobody has answered your question"))
+    late.converse(ANSWER)
+    assert late.received()[-1] == "Thanks, I've noted it. The question is closed already."
+    of_mine = "select * from community_responses where user_id = %s"
+    until(own, lambda: late.rows(f"{of_mine} and usefulness_score >= 7", late.user()["id"]))
+    (response,) = late.rows(of_mine, late.user()["id"])
+    assert (response["verbatim_answer"], response["credits_awarded"]) == (ANSWER, None)
+    assert ledger(late) == []
+    (request,) = late.rows("select * from community_requests where id = %s", response["request_id"])
+    assert (request["status"], request["responses_count"]) == ("closed", 0)
