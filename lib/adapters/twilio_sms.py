@@ -18,9 +18,8 @@ from lib.adapters.twilio_errors import is_final
 from lib.core import trace
 from lib.core.settings import TwilioAccountSettings, TwilioSenderSettings, as_url
 
-#: protocol.md, 21: the request may take 10 s; connecting is quick or fails.
+#: protocol.md, 21: connecting may take so long, and so may the answer.
 REQUEST_TIMEOUT_S = 10.0
-CONNECT_TIMEOUT_S = 3.0
 LISTING_LIMIT = 1000
 
 

@@ -182,6 +182,7 @@ def test_quiet_hours_end_when_the_model_says_around_every_change_of_the_clocks(
     assert wrong == []
 
 
+@pytest.mark.timeout(3600 if EXPLORED else 180)
 def test_quiet_hours_end_when_the_model_says_in_every_zone_around_every_change(
     rpc: Rpc, zones: list[str]
 ) -> None:
