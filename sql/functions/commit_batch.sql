@@ -23,6 +23,7 @@ as $$
 declare
     c_max_units constant integer := 100;
     c_max_members constant integer := 100;
+    c_shortest_lease constant interval := '15 s'; -- claim_tasks
     v_tasks uuid [];
     v_tokens text [];
     v_members uuid [];
@@ -37,16 +38,20 @@ begin
     if jsonb_typeof(p_units) is distinct from 'array' or jsonb_array_length(p_units) > c_max_units then
         return '{"outcome": "invalid", "error": "a batch is an array of at most 100 units of work"}';
     end if;
-    select
-        array_agg(as_uuid(u.value #>> '{work,task}')), array_agg(u.value ->> 'token')
-    into v_tasks, v_tokens
-    from jsonb_array_elements(p_units) as u
-    where
-        u.value #>> '{work,task}' is not null
-        and coalesce(u.value #> '{work,events}', '[]') = '[]'
-        and coalesce(u.value #> '{work,changes}', '[]') = '[]'
-        and coalesce(u.value #> '{work,calls}', '[]') = '[]'
-        and coalesce(u.value #> '{work,members}', '[]') = '[]';
+    begin
+        select
+            array_agg((u.value #>> '{work,task}')::uuid), array_agg(u.value ->> 'token')
+        into v_tasks, v_tokens
+        from jsonb_array_elements(p_units) as u
+        where
+            u.value #>> '{work,task}' is not null
+            and coalesce(u.value #> '{work,events}', '[]') = '[]'
+            and coalesce(u.value #> '{work,changes}', '[]') = '[]'
+            and coalesce(u.value #> '{work,calls}', '[]') = '[]'
+            and coalesce(u.value #> '{work,members}', '[]') = '[]';
+    exception
+        when invalid_text_representation then null; -- a broken unit: one by one, then
+    end;
     v_members := array(
         select t.user_id from agent_tasks as t
         where t.id = any(v_tasks) and t.user_id is not null
@@ -107,8 +112,12 @@ begin
                 t.id = any(v_tasks)
                 and t.status is not distinct from 'processing'
                 and t.result_json #>> '{claim,token}' = v_tokens[array_position(v_tasks, t.id)]
-                -- Whether a lease that ran out is still its holder's is for commit_work to see.
-                and (t.user_id is null or as_time(t.result_json #>> '{claim,until}') > v_now)
+                -- Whether a lease that ran out is still its holder's is for commit_work to see. A young one has not.
+                and (
+                    t.user_id is null
+                    or t.last_attempted_at > v_now - c_shortest_lease
+                    or as_time(t.result_json #>> '{claim,until}') > v_now
+                )
             order by t.id
             for update
         ),
@@ -147,13 +156,13 @@ begin
     end if;
 
     for v_unit in
-        select u.value -> 'work' as work, as_uuid(u.value ->> 'token') as token
+        select u.value -> 'work' as work, u.value ->> 'token' as token
         from jsonb_array_elements(p_units) with ordinality as u (value, position)
         order by u.position
     loop
         v_result := v_ended -> concat_ws(' ', v_unit.work ->> 'task', v_unit.token);
         if v_result is null then
-            v_result := commit_work(v_unit.work, v_unit.token, p_now);
+            v_result := commit_work(v_unit.work, as_uuid(v_unit.token), p_now);
         end if;
         v_results := v_results || v_result;
     end loop;

@@ -32,10 +32,11 @@ declare
     c_max_members constant integer := 100;
     c_max_changes constant integer := 500;
     v_ids uuid [] := '{}';
-    v_task_id uuid := as_uuid(p_work ->> 'task');
+    v_task_id uuid;
     v_changes jsonb := coalesce(p_work -> 'changes', '[]');
     v_calls jsonb := coalesce(p_work -> 'calls', '[]');
     v_further jsonb := coalesce(p_work -> 'members', '[]');
+    v_named uuid [] := '{}';
     v_source events%rowtype;
     v_task agent_tasks%rowtype;
     v_owner uuid;
@@ -50,23 +51,23 @@ declare
     v_now timestamptz;
 begin
     -- Most units leave most of these empty, and a statement costs more than looking whether it has work.
-    if jsonb_typeof(p_work -> 'events') = 'array' then
-        v_ids := array(select as_uuid(value) from jsonb_array_elements_text(p_work -> 'events'));
-    end if;
-    if
-        (cardinality(v_ids) = 0) = (p_work ->> 'task' is null)
-        or v_task_id is null and p_work ->> 'task' is not null
-    then
-        return '{"outcome": "invalid", "change": null, "error": "a unit of work needs one source"}';
-    end if;
     if jsonb_typeof(v_changes) <> 'array' or jsonb_typeof(v_further) <> 'array' then
         return '{"outcome": "invalid", "change": null, "error": "changes and members are arrays"}';
     end if;
-    if
-        v_further <> '[]'
-        and exists (select 1 from jsonb_array_elements_text(v_further) as m where as_uuid(m.value) is null)
-    then
-        return '{"outcome": "invalid", "change": null, "error": "members are named by their ids"}';
+    begin
+        v_task_id := p_work ->> 'task';
+        if jsonb_typeof(p_work -> 'events') = 'array' then
+            v_ids := array(select value::uuid from jsonb_array_elements_text(p_work -> 'events'));
+        end if;
+        if v_further <> '[]' then
+            v_named := array(select value::uuid from jsonb_array_elements_text(v_further));
+        end if;
+    exception
+        when invalid_text_representation then
+            return '{"outcome": "invalid", "change": null, "error": "sources and members are named by their ids"}';
+    end;
+    if (cardinality(v_ids) = 0) = (v_task_id is null) then
+        return '{"outcome": "invalid", "change": null, "error": "a unit of work needs one source"}';
     end if;
     if jsonb_array_length(v_changes) > c_max_changes then
         return '{"outcome": "invalid", "change": null, "error": "a unit of work makes at most 500 changes"}';
@@ -84,7 +85,7 @@ begin
             from (
                 select v_owner as id
                 union all
-                select value::uuid from jsonb_array_elements_text(v_further)
+                select unnest(v_named)
                 union all
                 -- What is no id fails below, under its change's number.
                 select as_uuid(c.value ->> 'id') from jsonb_array_elements(v_changes) as c where c.value ->> 'table' = 'users'
