@@ -7,19 +7,15 @@ Ends with 0 whatever was passed, with 2 where nothing could be asked, with 3 at 
 import argparse
 import re
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from queue import SimpleQueue
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
-
 from lib.adapters.claude import ClaudeModel, connect
-from lib.core.model import JSON, Complete, ModelRejected, ModelReply, ModelUnavailable
 from lib.core.settings import SettingsError
+from tests.conversations.purse import Purse
 from tests.conversations.report import report
 from tests.conversations.run import Result, a_place, run
 from tests.conversations.task import Task
@@ -27,50 +23,6 @@ from tests.conversations.tasks import ALL
 from tests.conversations.world import Place
 from tests.support.database import Servers
 from tests.support.sim_process import Simulator
-
-#: Tries of one call when the service is busy: its trouble is not the model's answer.
-TRIES = 6
-
-
-@dataclass
-class Purse:
-    """What may be spent, in US dollars. Safe to share between threads."""
-
-    cap_usd: float
-    complete: Complete
-    spent_usd: float = 0.0
-    #: The service does not take our requests: nothing more is asked.
-    refused: str | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether nothing more may be asked."""
-        return self.refused is not None or self.spent_usd >= self.cap_usd
-
-    def ask(self, request: JSON, timeout_s: float) -> ModelReply:
-        """Ask the model, if there is money left.
-
-        Raises:
-            ModelUnavailable: the cap is reached, or the service is in trouble for long.
-            ModelRejected: the service refuses the request.
-        """
-        if self.is_closed:
-            raise ModelUnavailable("the spend cap of the evaluation is reached")
-        tries = Retrying(
-            retry=retry_if_exception_type(ModelUnavailable),
-            stop=stop_after_attempt(TRIES),
-            wait=wait_random_exponential(multiplier=1, max=30),
-            reraise=True,
-        )
-        try:
-            reply: ModelReply = tries(self.complete, request, timeout_s)
-        except ModelRejected as error:
-            self.refused = str(error)
-            raise
-        with self._lock:
-            self.spent_usd += reply.call.cost_usd
-        return reply
 
 
 def evaluate(tasks: Sequence[Task], trials: int, purse: Purse, threads: int) -> list[Result]:
@@ -91,7 +43,8 @@ def evaluate(tasks: Sequence[Task], trials: int, purse: Purse, threads: int) -> 
         if not purse.is_closed:
             done.append(result)
             mark = "passed" if result.passed else "FAILED"
-            print(f"{len(done):4}/{len(wanted)} {mark} {result.seconds:5.1f} s  {task.name}")
+            at = f"{len(done):4}/{len(wanted)}"
+            print(f"{at} {mark} {result.seconds:5.1f} s  {task.name}", flush=True)
 
     try:
         with ThreadPoolExecutor(threads) as pool, _places(servers, threads, free):

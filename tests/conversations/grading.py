@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from uuid import UUID
 
 from tests.conversations.task import (
     Among,
@@ -75,7 +76,10 @@ def _rows(check: Has, world: World) -> str | None:
     count = sum(all(_is(_at(row, key), value) for key, value in wanted.items()) for row in rows)
     if count == check.count or (check.count is None and count):
         return None
-    shown = ", ".join(f"{key}={value!r}" for key, value in check.values.items())
+    shown = ", ".join(
+        f"{key}={str(value)[:8] if isinstance(value, UUID) else repr(value)}"
+        for key, value in check.values.items()
+    )
     whose = f" of {check.of}" if check.of else ""
     there = ""
     if check.table == "users" and check.of is not None:

@@ -15,12 +15,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from typing import Any
 
+from pydantic import ValidationError
+
 from lib.core.model import JSON
 from local.claude_simulator import validate
 from local.claude_simulator.blocks import finished, new_id
 from local.claude_simulator.prompt import text_of
 from local.claude_simulator.usage import PromptCache, output_tokens
 from tests.conversations.task import Job, Move, Use
+from tests.support.sdk_types import check_request
 
 #: The background jobs, by their prompts' files; anything else is a conversation.
 JOBS = ("answer_score", "conversation_summary", "text_judgement")
@@ -197,8 +200,10 @@ class MessagesApi:
         self.policy: Policy = DoNothing()
         self.cache = PromptCache()
         self.now = 0.0
-        #: What was refused as no request that the real service would take.
+        #: What was refused as no request that the real service, or the SDK by its types, takes.
         self.refused: list[str] = []
+        #: The static parts of all requests, by prompt and whether it came with tools.
+        self.prefixes: dict[tuple[str, bool], set[str]] = {}
         api = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -224,10 +229,15 @@ class MessagesApi:
     def _answer(self, request: JSON) -> tuple[int, JSON]:
         try:
             validate.check(request)
-        except validate.ApiError as error:
-            self.refused.append(error.message)
-            said = {"type": error.kind, "message": error.message}
-            return error.status, {"type": "error", "error": said}
+            check_request(request)
+        except (validate.ApiError, ValidationError, AssertionError) as error:
+            self.refused.append(str(error))
+            said = {"type": "invalid_request_error", "message": str(error)}
+            return 400, {"type": "error", "error": said}
+        # Their order counts: the cache compares bytes.
+        static = json.dumps({key: part for key, part in request.items() if key != "messages"})
+        kind = prompt_of(request), bool(request.get("tools"))
+        self.prefixes.setdefault(kind, set()).add(static)
         seed = json.dumps(request, sort_keys=True)
         content = finished(self.policy.answer(request), seed)
         uses = any(block["type"] == "tool_use" for block in content)

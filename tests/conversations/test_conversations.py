@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from lib.adapters.claude import ClaudeModel
-from tests.conversations.policies import DoNothing, Liar, MessagesApi, Oracle, Policy
+from tests.conversations.policies import JOBS, DoNothing, Liar, MessagesApi, Oracle, Policy
 from tests.conversations.report import pass_hat
 from tests.conversations.run import Result, a_place, run
 from tests.conversations.task import (
@@ -38,19 +38,24 @@ def place(servers: Servers) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="module")
-def outcome(place: Place) -> Iterator[Outcome]:
-    known_results: dict[tuple[str, type[Policy]], Result] = {}
-    with MessagesApi() as api:
-        claude = ClaudeModel("a-key", api.url)
+def api() -> Iterator[MessagesApi]:
+    with MessagesApi() as running:
+        yield running
 
-        def of(task: Task, kind: type[Policy]) -> Result:
-            if (task.name, kind) not in known_results:
-                api.policy = policy = kind()
-                known_results[task.name, kind] = run(task, place, claude.complete, policy)
-                assert api.refused == []
-            return known_results[task.name, kind]
 
-        yield of
+@pytest.fixture(scope="module")
+def outcome(place: Place, api: MessagesApi) -> Outcome:
+    results: dict[tuple[str, type[Policy]], Result] = {}
+    claude = ClaudeModel("a-key", api.url)
+
+    def of(task: Task, kind: type[Policy]) -> Result:
+        if (task.name, kind) not in results:
+            api.policy = policy = kind()
+            results[task.name, kind] = run(task, place, claude.complete, policy)
+            assert api.refused == []
+        return results[task.name, kind]
+
+    return of
 
 
 def test_there_are_sixty_tasks_of_different_names() -> None:
@@ -73,6 +78,24 @@ def test_what_one_that_does_nothing_passes_a_liar_fails(task: Task, outcome: Out
 def test_a_model_that_is_good_for_nothing_scores_low(kind: type[Policy], outcome: Outcome) -> None:
     passed = [task.name for task in ALL if outcome(task, kind).passed]
     assert len(passed) <= PASSED_BY_BAD_MOST * len(ALL), passed
+
+
+def test_each_agents_static_prefix_is_the_same_bytes_for_all_members_turns_and_days(
+    outcome: Outcome, api: MessagesApi
+) -> None:
+    """Otherwise caching fails, silently. Every prompt is asked for, with its tools and without."""
+    for task in ALL:
+        outcome(task, Oracle)
+    assert {kind: len(seen) for kind, seen in api.prefixes.items()} == dict.fromkeys(
+        [
+            ("bouncer", True),
+            ("bouncer", False),
+            ("concierge", True),
+            ("concierge", False),
+            *((job, False) for job in JOBS),
+        ],
+        1,
+    )
 
 
 # The runner itself: what it must notice.

@@ -4,6 +4,7 @@ from tests.conversations.rows import queued
 from tests.conversations.task import (
     Has,
     Job,
+    Like,
     NeverTold,
     Passes,
     Task,
@@ -18,6 +19,13 @@ OPEN_WANT = (
     "member: I want to hire a freight planner until March, but the brief is not written yet",
     "agent: Tell me when the brief is ready, then I can ask members who may know someone.",
 )
+LONG = [
+    "member: I look for a freight planner in Oslo, from May on",
+    "agent: Understood, in Oslo from May on.",
+    "member: wait, Bergen. not Oslo",
+    "agent: Bergen, then.",
+    *["member: still writing the brief", "agent: Take your time."] * 24,
+]
 WAITS = "Hi Ida, did you find a freight planner, or should I ask others?"
 
 
@@ -125,6 +133,29 @@ TASKS = [
         grade=[
             Has("message_queue", id=ref("nothing"), status="superseded"),
             Texts(0, 0, step=2),
+        ],
+    ),
+    Task(
+        "a long conversation is summed up with the last correction, and goes on",
+        cast={"member": member(*LONG)},
+        script=[
+            Writes(
+                "ok, back later",
+                right=[
+                    "Good.",
+                    Job(
+                        "conversation_summary",
+                        "The member looks for a freight planner in Bergen, not Oslo, from May on. "
+                        "The brief is still to come.",
+                    ),
+                ],
+            ),
+            Writes("which city did I say again?", right=["Bergen."]),
+        ],
+        grade=[
+            Has("conversations", "member", 1, conversation_summary=Like("bergen")),
+            Has("conversations", "member", 1, conversation_summary=Like("planner|freight")),
+            Told("bergen", step=2),
         ],
     ),
 ]
