@@ -3,7 +3,7 @@
 import os
 import platform
 
-from benchmarks import claims, imports, ledger, orchestrator, processing, queues, texts
+from benchmarks import claims, imports, ledger, orchestrator, processing, queues, texts, tokens
 from local import pubsub_emulator
 from tests.support.mail import PUBLIC_KEY
 from tests.support.stack import running_stack
@@ -12,6 +12,7 @@ from tests.support.stack import running_stack
 def main() -> None:
     """Run all of them and print what they find."""
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    tokens.measure()
     with running_stack({"LOG_LEVEL": "INFO", "SIM_DELIVERY_MS": "400"}) as stack:
         texts.measure(stack)
         processing.measure(stack)
