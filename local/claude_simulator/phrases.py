@@ -202,7 +202,10 @@ def _skip_relation(text: Text, start: int) -> int:
 
 
 def somebody_before(text: Text, end: int) -> Span | None:
-    aside = re.compile(r"\b(?:my|a|our)\s+([\w-]+),\s*([^,;]+),\s*$", re.I).search(text.free[:end])
+    aside = re.compile(
+        r"\b(?:my|an?|our)\s+(?:[\w-]+\s+)?([\w-]+)(?:\s+of\s+(?:mine|ours))?,\s*([^,;]+),\s*$",
+        re.I,
+    ).search(text.free[:end])
     if aside is not None and aside[1].casefold() in RELATION:
         end = aside.end(2)  # "my boss, Sam Lee, told me"
     person = text.person_before(end)
