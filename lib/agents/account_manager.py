@@ -10,12 +10,14 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
+from lib.agents.introductions import undecided
 from lib.core.ids import derived_id
-from lib.domain import priorities
+from lib.domain import intros, priorities
 from lib.domain.zones import zone_of
 from lib.engine.documents import Shelf, ShelfMember
 from lib.engine.registry import (
     ImpactNotice,
+    IntroOpportunity,
     PrioritiesToShow,
     PriorityUpdate,
     RequestAvailable,
@@ -23,7 +25,7 @@ from lib.engine.registry import (
     Review,
 )
 from lib.engine.step import Claim, Malformed
-from lib.engine.turn import Item
+from lib.engine.turn import Item, Opportunity
 from lib.engine.work import UnitOfWork
 
 AGENT_TYPE = "account_manager"
@@ -32,7 +34,9 @@ REVIEW_EVERY = timedelta(hours=6)
 #: behaviour.md, "Tasks": a review follows the last one while the member was active so lately.
 REVIEWED_WHILE_ACTIVE = timedelta(days=30)
 
-ItemType = Literal["community_request", "community_response", "expert_impact_notification"]
+ItemType = Literal[
+    "community_request", "community_response", "expert_impact_notification", "intro_opportunity"
+]
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,22 @@ def offer_impact(claim: Claim) -> UnitOfWork:
     return work
 
 
+def offer_intro(claim: Claim) -> UnitOfWork:
+    """An introduction that the member could make, or that somebody would make for them."""
+    wanted = IntroOpportunity.model_validate(claim.payload)
+    shelf, work = _open(claim)
+    one = shelf.opportunity
+    if one is None or one.id != wanted.intro_opportunity_id:
+        raise Malformed("the event names no introduction")
+    member = _member(shelf)
+    if member.verified and _decides(member.id, one):
+        # To the innovator it is new, however long the connector took.
+        since = one.created_at if one.connector_user_id == member.id else None
+        score = intros.score(bounty=one.bounty, age=shelf.now - (since or shelf.now))
+        _put(work, shelf, _New("intro_opportunity", one.id, score, one.expires_at))
+    return work
+
+
 def deliver(claim: Claim) -> UnitOfWork:
     """Decide when a member hears of an item that is new, or worth more than before."""
     update = PriorityUpdate.model_validate(claim.payload)
@@ -142,7 +162,7 @@ def review(claim: Claim) -> UnitOfWork:
     member = _member(shelf)
     kept: list[Item] = []
     for item in shelf.items:
-        status = _status(item, shelf.now)
+        status = _status(member.id, item, shelf.now)
         if status != item.status:
             work.update(
                 "user_priorities", item.id, {"status": status}, expect={"status": item.status}
@@ -153,6 +173,13 @@ def review(claim: Claim) -> UnitOfWork:
         elif status == "presented":
             kept.append(item)
     _rank(work, kept)
+    for unlisted in shelf.unlisted_opportunities:
+        work.emit(
+            "intro.opportunity_created",
+            IntroOpportunity(intro_opportunity_id=unlisted),
+            aggregate_id=member.id,
+            id=derived_id(unlisted, "ask the connector"),
+        )
     hour = priorities.best_hour(shelf.hours)
     pattern = member.response_pattern if isinstance(member.response_pattern, dict) else {}
     if hour is not None and hour != pattern.get("best_hour"):
@@ -247,7 +274,18 @@ def _rank(work: UnitOfWork, items: Sequence[Item], place: int | None = None) -> 
         )
 
 
-def _status(item: Item, now: datetime) -> str | None:
+def _decides(member_id: UUID, one: Opportunity) -> bool:
+    """Whether an introduction waits for this member's word."""
+    match undecided(one):
+        case "connector":
+            return one.connector_user_id == member_id
+        case "innovator":
+            return one.innovator_user_id == member_id
+        case None:
+            return False
+
+
+def _status(member_id: UUID, item: Item, now: datetime) -> str | None:
     """What an item's status is now."""
     if item.status not in ("active", "presented"):
         return item.status
@@ -255,14 +293,17 @@ def _status(item: Item, now: datetime) -> str | None:
     closed = item.item_type == "community_request" and (
         item.request is None or item.request.status == "closed"
     )
+    if item.item_type == "intro_opportunity":
+        closed = item.opportunity is None or not _decides(member_id, item.opportunity)
     if over or closed:
         return "expired"
     waited = item.shown_at is not None and item.shown_at + priorities.ANSWER_WITHIN <= now
     if item.status == "active" or not waited:
         return item.status
     if item.answered:
-        # To a question only its answer is one.
-        return "presented" if item.item_type == "community_request" else "actioned"
+        # To what asks for something only that is one.
+        asks = item.item_type in ("community_request", "intro_opportunity")
+        return "presented" if asks else "actioned"
     # What came of an answer asks for nothing.
     told = item.item_type == "expert_impact_notification"
     return "expired" if told or item.shown >= priorities.SHOWINGS else "active"
@@ -278,17 +319,23 @@ def _revalued(work: UnitOfWork, member_id: UUID, item: Item, now: datetime, *, a
         and item.created_at is not None
         and item.created_at <= now - priorities.OVERLOOKED_AFTER
     )
+    worth = score
     if overlooked and score < priorities.MORNING_FROM:
-        score = priorities.MORNING_FROM
-        work.update("user_priorities", item.id, {"value_score": score}, expect={"status": "active"})
-    waits = item.shown == 0 and score >= priorities.MORNING_FROM
+        worth = priorities.MORNING_FROM
+    if item.opportunity is not None:
+        mine = item.opportunity.connector_user_id == member_id
+        since = item.opportunity.created_at if mine else item.created_at
+        worth = intros.score(bounty=item.opportunity.bounty, age=now - (since or now))
+    if worth != score:
+        work.update("user_priorities", item.id, {"value_score": worth}, expect={})
+    waits = item.shown == 0 and worth >= priorities.MORNING_FROM
     if again or waits:
         work.emit(
             "priority.update",
-            PriorityUpdate(priority_id=item.id, value_score=score),
+            PriorityUpdate(priority_id=item.id, value_score=worth),
             aggregate_id=member_id,
         )
-    return item.model_copy(update={"value_score": score})
+    return item.model_copy(update={"value_score": worth})
 
 
 def _best_hour(member: ShelfMember) -> int | None:

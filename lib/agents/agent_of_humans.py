@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from uuid import UUID
 
+from lib.agents import intros
 from lib.agents.background import Job, tagged
 from lib.core.ids import derived_id
 from lib.core.model import Complete
@@ -136,9 +137,11 @@ def outcome(claim: Claim) -> UnitOfWork:
 
 
 def close(claim: Claim) -> UnitOfWork:
-    """Close the requests that are due; those with an unscored answer are scored first.
+    """Close the requests that are due; those with an unscored answer are scored first. End the
+    introductions that lapse.
 
-    behaviour.md, "Closure (hourly)". What is attached to one is due once that is closed: at once.
+    behaviour.md, "Closure (hourly)" and "Intros". What is attached to a request is due once that is
+    closed: at once.
     """
     closure = Closure.model_validate(claim.context)
     due = ClosureDue.model_validate(claim.payload)
@@ -182,6 +185,7 @@ def close(claim: Claim) -> UnitOfWork:
                 aggregate_id=request.requesting_user_id,
                 id=derived_id(request.id, "closed"),
             )
+    intros.lapse(work, closure)
     if more:
         work.emit("community.closure_due", due, aggregate_id=claim.source, aggregate_type="event")
     return work

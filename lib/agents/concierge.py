@@ -6,7 +6,7 @@ brings up what the account manager has put on the member's list.
 
 from uuid import UUID
 
-from lib.agents import context, silence
+from lib.agents import context, introductions, silence
 from lib.agents.account_manager import schedule_review
 from lib.agents.concierge_desk import Desk
 from lib.agents.concierge_tools import TOOLBOX
@@ -37,7 +37,7 @@ def decide(turn: Turn, complete: Complete, deadline: float) -> UnitOfWork:
         instance_id = instance_of(turn, work, PROMPT)
         desk = Desk(turn, work)
         exchange = Exchange(PROMPT, turn, work, desk, complete, deadline, instance_id)
-        texts = exchange.answer(desk.card(), lambda: [_safe(turn)])
+        texts = exchange.answer(desk.card(), lambda: _safe(turn, desk))
         columns = desk.preferences.columns | {"poc_agent_id": str(instance_id)}
         update_member(work, turn.member, columns)
         desk.preferences.close(work, instance_id)
@@ -64,7 +64,7 @@ def present(
         card.pop("may_mention", None)
         instance_id = turn.agent_instance.id if turn.agent_instance else None
         exchange = Exchange(SPEAKING, turn, work, None, complete, deadline, instance_id)
-        texts = exchange.answer(card, lambda: [plain_words(item)])
+        texts = exchange.answer(card, lambda: [plain_words(turn, item)])
         work.say(
             turn.member.id,
             texts[:1],
@@ -76,9 +76,37 @@ def present(
     return work
 
 
-def plain_words(item: Item) -> str:
+def follow_up(turn: Turn, opportunity_id: UUID, complete: Complete, deadline: float) -> UnitOfWork:
+    """Ask whether an introduction that both sides wanted was made.
+
+    Raises:
+        DecisionFailed: no answer; its cause is ModelUnavailable, ModelRejected or an error of ours.
+    """
+    with deciding(turn, AGENT_TYPE, source_type="task") as work:
+        places = [n for n, one in enumerate(turn.intros, start=1) if one.id == opportunity_id]
+        if not places:
+            return work  # it was made, or will not be
+        one = turn.intros[places[0] - 1]
+        card = Desk(turn, work).card() | {"follow_up": places[0]}
+        card.pop("may_mention", None)
+        instance_id = turn.agent_instance.id if turn.agent_instance else None
+        exchange = Exchange(SPEAKING, turn, work, None, complete, deadline, instance_id)
+        question = f"Did the introduction of {one.prospect_name} come about?"
+        work.say(
+            turn.member.id,
+            exchange.answer(card, lambda: [question])[:1],
+            kind="proactive",
+            conversation_id=turn.conversation.id,
+            topic=f"intro:{one.id}",
+        )
+    return work
+
+
+def plain_words(turn: Turn, item: Item) -> str:
     """What is said of an item when the model's words are not fit to be sent."""
     request, response = item.request, item.response
+    if item.item_type == "intro_opportunity":
+        return introductions.plain_words(item, turn.member.id)
     if item.item_type == "community_response" and response is not None:
         asked = " Did that help?" if item.shown == 0 else ""
         return f"There is an answer to your question: {response.response_text}{asked}"
@@ -88,8 +116,9 @@ def plain_words(item: Item) -> str:
     return f"A member asks: {question} Is that something you know about?"
 
 
-def _safe(turn: Turn) -> str:
-    """What is said when the model's answer is not fit to be sent."""
+def _safe(turn: Turn, desk: Desk) -> list[str]:
+    """What is said when the model's answer is not fit to be sent; it brings nothing up."""
+    desk.shows = []
     if context.only_media(turn):
-        return "I cannot open pictures or files here. Could you write it out?"
-    return "I did not get that into words properly. Could you say it another way?"
+        return ["I cannot open pictures or files here. Could you write it out?"]
+    return ["I did not get that into words properly. Could you say it another way?"]

@@ -9,6 +9,7 @@ from typing import Literal
 from uuid import UUID
 
 from lib.agents import context
+from lib.agents.introductions import Introductions
 from lib.agents.preferences import Preferences
 from lib.agents.tools import ToolError
 from lib.core.ids import derived_id
@@ -29,6 +30,7 @@ _WHAT = {
     "community_request": "a question of another member",
     "community_response": "an answer to their question",
     "expert_impact_notification": "what came of an answer they gave",
+    "intro_opportunity": "an introduction",
 }
 
 
@@ -40,7 +42,9 @@ class Desk:
         self._work = work
         self._items = [item for item in turn.items if item.item_type in _WHAT]
         self.preferences = Preferences(turn, OwnWords(context.own_texts(turn)))
+        self.introductions = Introductions(turn, work)
         self._done: set[UUID] = set()
+        self._matched: UUID | None = None
         self._open = len(turn.requests)
         #: The member does not want to be written to first for a while.
         self.not_now = False
@@ -64,7 +68,9 @@ class Desk:
             **self.preferences.card(),
         }
         if self._items:
-            card["items"] = [_described(n, item) for n, item in enumerate(self._items, start=1)]
+            card["items"] = [
+                self._described(n, item) for n, item in enumerate(self._items, start=1)
+            ]
         if self._turn.requests:
             card["requests"] = [
                 {
@@ -75,6 +81,8 @@ class Desk:
                 }
                 for n, request in enumerate(self._turn.requests, start=1)
             ]
+        if self._turn.intros:
+            card["intros"] = self.introductions.card()
         if (mention := self._to_mention()) is not None:
             card["may_mention"] = self._items.index(mention) + 1
         return card
@@ -85,7 +93,7 @@ class Desk:
         The best of those due; in a morning, of all that wait for one. What is worth so much that it
         did not wait is brought up itself.
         """
-        active = [item for item in self._items if item.status == "active"]
+        active = [item for item in self._items if self._may_be_shown(item)]
         best = priorities.ranked([item for item in active if item.id in priority_ids])[0][:1]
         if not best or (best[0].value_score or 0) < priorities.NOW_FROM:
             best = priorities.ranked(
@@ -128,6 +136,7 @@ class Desk:
         request = item.request
         if item.item_type != "community_request" or request is None:
             raise ToolError("That item is no question.")
+        self._match(item)
         if item.has_answered:
             raise ToolError("They have answered that already; one answer counts.")
         verbatim = "\n".join(text.content for text in self._turn.texts).strip()
@@ -172,6 +181,7 @@ class Desk:
         item = self.item(place)
         if item.item_type != "community_response" or item.response is None:
             raise ToolError("That item is no answer to a question of theirs.")
+        self._match(item)
         impact = " ".join(text.content for text in self._turn.texts).strip()[:MAX_WORDS_CHARS]
         self._done.add(item.id)
         self._end(item, "actioned")
@@ -186,10 +196,24 @@ class Desk:
         )
         return {"passed_on": True}
 
+    def accept(self, place: int) -> JSON:
+        """The member says yes to an introduction."""
+        item = self.item(place)
+        if item.item_type != "intro_opportunity":
+            raise ToolError("That item is no introduction.")
+        self._match(item)
+        result = self.introductions.accept(item)
+        self._done.add(item.id)
+        self._end(item, "actioned")
+        return result
+
     def decline(self, place: int) -> JSON:
-        """Take an item off the list."""
+        """Take an item off the list; an introduction is declined."""
         item = self.item(place)
         self._done.add(item.id)
+        if item.item_type == "intro_opportunity":
+            self._end(item, "actioned")
+            return self.introductions.decline(item)
         self._end(item, "expired")
         return {"dropped": True}
 
@@ -225,11 +249,26 @@ class Desk:
             (
                 item
                 for item in self._items
-                if item.status == "active"
+                if self._may_be_shown(item)
                 and priorities.may_be_mentioned(item.value_score, item.shown_at, now)
             ),
             None,
         )
+
+    def _may_be_shown(self, item: Item) -> bool:
+        decidable = item.item_type != "intro_opportunity" or self.introductions.is_open(item)
+        return item.status == "active" and decidable
+
+    def _match(self, item: Item) -> None:
+        """A reply is taken for the answer to one item, and to one that they have been told of."""
+        if not item.brought_up:
+            raise ToolError("They have not been told of that item, so this is no answer to it.")
+        if self._matched not in (None, item.id):
+            raise ToolError("A reply answers one item; ask what they say to the other.")
+        self._matched = item.id
+
+    def _described(self, place: int, item: Item) -> JSON:
+        return _described(place, item) | self.introductions.described(item)
 
     def _own_request(self, place: int) -> OwnRequest:
         if not 1 <= place <= len(self._turn.requests):
@@ -271,7 +310,7 @@ class Desk:
 def _described(place: int, item: Item) -> JSON:
     """An item as the model reads it; nobody is named in it."""
     request, response = item.request, item.response
-    described: JSON = {"item": place, "what": _WHAT[item.item_type], "brought_up": item.shown > 0}
+    described: JSON = {"item": place, "what": _WHAT[item.item_type], "brought_up": item.brought_up}
     if request is not None:
         described["question"] = request.question
         if item.item_type == "community_request":

@@ -81,8 +81,35 @@ class ReportOutcome(Tool[Desk]):
         return desk.report_outcome(self.item)
 
 
+class AcceptIntro(Tool[Desk]):
+    """The member clearly says yes to one item that is an introduction, to make it or to be
+    introduced. If it is not clear to which, ask."""
+
+    tool_name: ClassVar[str] = "accept_intro"
+
+    item: Place
+
+    def effect(self, desk: Desk) -> JSON:
+        """Note it."""
+        return desk.accept(self.item)
+
+
+class ReportIntro(Tool[Desk]):
+    """The member says that one of their `intros` was made, or that it will not be made."""
+
+    tool_name: ClassVar[str] = "report_intro"
+
+    intro: Place
+    happened: bool = Field(description="Whether it was made. If it still may be, use no tool.")
+
+    def effect(self, desk: Desk) -> JSON:
+        """Note it."""
+        return desk.introductions.report(self.intro, happened=self.happened)
+
+
 class Decline(Tool[Desk]):
-    """The member does not want to deal with an item: it is not brought up again."""
+    """The member does not want to deal with an item: it is not brought up again. An introduction is
+    declined."""
 
     tool_name: ClassVar[str] = "decline_item"
 
@@ -216,6 +243,8 @@ TOOLBOX = Toolbox(
     AskCommunity,
     RecordAnswer,
     ReportOutcome,
+    AcceptIntro,
+    ReportIntro,
     Decline,
     Mention,
     CancelRequest,

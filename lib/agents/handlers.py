@@ -8,6 +8,7 @@ from lib.agents import (
     bouncer,
     concierge,
     frame,
+    intros,
     re_engagement,
     summary,
 )
@@ -16,7 +17,7 @@ from lib.core.model import JSON, Complete
 from lib.domain import messaging
 from lib.domain.verification import Addresses
 from lib.engine.documents import Silence
-from lib.engine.registry import PrioritiesToShow, SendRequested, SilenceCheck
+from lib.engine.registry import IntroFollowUp, PrioritiesToShow, SendRequested, SilenceCheck
 from lib.engine.step import Claim, Decide, Malformed
 from lib.engine.turn import Member, Turn
 from lib.engine.work import UnitOfWork
@@ -49,6 +50,10 @@ def event_handlers(
         "user.email_verified": lambda claim, _: bouncer.acknowledge(claim),
         "community.closure_due": lambda claim, _: agent_of_humans.close(claim),
         "priority.update": lambda claim, _: account_manager.deliver(claim),
+        "intro.opportunity_created": lambda claim, _: account_manager.offer_intro(claim),
+        "intro.opportunity_accepted": lambda claim, _: intros.accepted(claim),
+        "intro.opportunity_declined": lambda claim, _: intros.declined(claim),
+        "intro.opportunity_completed": lambda claim, _: intros.completed(claim),
         "message.send.requested": lambda claim, _: queue_text(claim),
     }
 
@@ -64,6 +69,7 @@ def task_handlers(complete: Complete) -> dict[str, Decide]:
         "notify_expert_of_impact": lambda claim, _: account_manager.offer_impact(claim),
         "account_manager_review": lambda claim, _: account_manager.review(claim),
         "notify_user_of_priorities": lambda claim, deadline: present(claim, complete, deadline),
+        "intro_followup_check": lambda claim, deadline: follow_up(claim, complete, deadline),
         "re_engagement_check": lambda claim, deadline: look_after(claim, complete, deadline),
         "process_community_response": lambda claim, deadline: agent_of_humans.score(
             claim, complete, deadline
@@ -112,6 +118,19 @@ def present(claim: Claim, complete: Complete, deadline: float) -> UnitOfWork:
     if turn is None or not turn.member.verified:
         return UnitOfWork(claim.source, created_by=concierge.AGENT_TYPE, source_type="task")
     return concierge.present(turn, wanted.priority_ids, complete, deadline)
+
+
+def follow_up(claim: Claim, complete: Complete, deadline: float) -> UnitOfWork:
+    """Ask a member whether they have made an introduction.
+
+    Raises:
+        DecisionFailed: the agent could not decide.
+    """
+    wanted = IntroFollowUp.model_validate(claim.payload)
+    turn = _silent_turn(claim)
+    if turn is None or not turn.member.verified:
+        return UnitOfWork(claim.source, created_by=concierge.AGENT_TYPE, source_type="task")
+    return concierge.follow_up(turn, wanted.intro_opportunity_id, complete, deadline)
 
 
 def look_after(claim: Claim, complete: Complete, deadline: float) -> UnitOfWork:

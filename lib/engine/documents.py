@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from lib.engine.turn import Conversation, Document, Item, Member, Message
+from lib.engine.turn import Conversation, Document, Item, Member, Message, Opportunity
 
 
 class EmailProof(Document):
@@ -60,10 +60,12 @@ class ClosingRequest(Document):
 
 
 class Closure(Document):
-    """community.closure_due. `more` says that not all requests are in it."""
+    """community.closure_due. `opportunities` are introductions that lapse; `more` says that not
+    everything is in it."""
 
     now: datetime
     requests: list[ClosingRequest]
+    opportunities: list[Opportunity] = Field(default_factory=list)
     more: bool = False
 
 
@@ -106,6 +108,13 @@ class Routing(Document):
     attached_to: UUID | None = None
 
 
+class IntroStep(Document):
+    """intro.opportunity_accepted, _declined and _completed: what the event names."""
+
+    now: datetime
+    opportunity: Opportunity | None = None
+
+
 class ShelfMember(Document):
     """The member whose list of priorities is decided about."""
 
@@ -136,7 +145,8 @@ class ShelfResponse(Response):
 
 class Shelf(Document):
     """A member's list of priorities (sql/functions/shelf_context.sql). `hours` counts the inbound
-    texts of 90 days by hour of the member's day."""
+    texts of 90 days by hour of the member's day; `unlisted_opportunities` are open introductions
+    that they could make and that were never on their list."""
 
     now: datetime
     member: ShelfMember | None = None
@@ -144,6 +154,8 @@ class Shelf(Document):
     last_inbound_at: datetime | None = None
     request: ShelfRequest | None = None
     response: ShelfResponse | None = None
+    opportunity: Opportunity | None = None
+    unlisted_opportunities: list[UUID] = Field(default_factory=list)
     answers_given: int = 0
     useful_answers: int = 0
     hours: dict[int, int] | None = None

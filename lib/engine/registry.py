@@ -132,6 +132,20 @@ class RequestClosed(Payload):
     reason: Literal["expired", "answered"]
 
 
+class IntroOpportunity(Payload):
+    """intro.opportunity_created (the event's member is to decide about it: the connector, and after
+    their yes the innovator), _accepted, _declined (by the member, or it lapsed), _completed.
+    """
+
+    intro_opportunity_id: UUID
+
+
+class IntroFollowUp(Payload):
+    """intro_followup_check"""
+
+    intro_opportunity_id: UUID
+
+
 class MessageData(Payload):
     """What `message_queue.message_data` says of a text when it is queued."""
 
@@ -255,11 +269,23 @@ EVENT_TYPES: dict[str, EventType] = {
     ),
     "community.response_received": EventType(ResponseReceived, ("lib/agents/concierge_desk.py",)),
     "community.outcome_reported": EventType(OutcomeReported, ("lib/agents/concierge_desk.py",)),
-    "priority.update": EventType(PriorityUpdate, ("lib/agents/account_manager.py",)),
+    "priority.update": EventType(
+        PriorityUpdate, ("lib/agents/account_manager.py", "lib/agents/intros.py")
+    ),
     "community.request_closed": EventType(
         RequestClosed, ("lib/agents/agent_of_humans.py",), audit_only=True
     ),
-    "message.send.requested": EventType(SendRequested, ("lib/agents/agent_of_humans.py",)),
+    "intro.opportunity_created": EventType(
+        IntroOpportunity, ("lib/agents/account_manager.py", "lib/agents/intros.py")
+    ),
+    "intro.opportunity_accepted": EventType(IntroOpportunity, ("lib/agents/introductions.py",)),
+    "intro.opportunity_declined": EventType(
+        IntroOpportunity, ("lib/agents/introductions.py", "lib/agents/intros.py")
+    ),
+    "intro.opportunity_completed": EventType(IntroOpportunity, ("lib/agents/introductions.py",)),
+    "message.send.requested": EventType(
+        SendRequested, ("lib/agents/agent_of_humans.py", "lib/agents/intros.py")
+    ),
 }
 
 TASK_TYPES: dict[str, TaskType] = {
@@ -269,6 +295,7 @@ TASK_TYPES: dict[str, TaskType] = {
     "community_response_available": TaskType(ResponseAvailable, ("lib/agents/agent_of_humans.py",)),
     "notify_expert_of_impact": TaskType(ImpactNotice, ("lib/agents/agent_of_humans.py",)),
     "notify_user_of_priorities": TaskType(PrioritiesToShow, ("lib/agents/account_manager.py",)),
+    "intro_followup_check": TaskType(IntroFollowUp, ("lib/agents/intros.py",)),
     "account_manager_review": TaskType(Review, ("lib/agents/account_manager.py",)),
     "re_engagement_check": TaskType(SilenceCheck, ("lib/agents/silence.py",)),
 }

@@ -118,6 +118,62 @@ class GivenResponse(Document):
     usefulness_score: int | None = None
 
 
+class IntroItem(Document):
+    """An item on somebody's list that is about an introduction."""
+
+    id: UUID
+    user_id: UUID
+    status: str | None = None
+    value_score: float | None = None
+    shown: int = 0
+
+
+class CompetingOpportunity(Document):
+    """What would lead to the same prospect."""
+
+    id: UUID
+    status: str
+    expires_at: datetime | None = None
+    priorities: list[IntroItem] = []
+
+
+class Opportunity(Document):
+    """An `intro_opportunities` row (sql/functions/intro_document.sql).
+
+    The other member's name is None until both have said yes, at `agreed_at`. For code only:
+    `hidden`, the words that would say who the innovator is, and `innovator_email`. `bounty` is in
+    credits.
+    """
+
+    id: UUID
+    connector_user_id: UUID
+    innovator_user_id: UUID | None = None
+    prospect_name: str
+    prospect_title: str | None = None
+    prospect_company: str | None = None
+    bounty: int = 0
+    status: str | None = None
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    agreed_at: datetime | None = None
+    offer: str | None = None
+    categories: list[str] | None = None
+    hidden: list[str] = Field(default_factory=list, repr=False)
+    innovator_email: str | None = Field(default=None, repr=False)
+    innovator_balance: int | None = None
+    innovator_name: str | None = None
+    innovator_company: str | None = None
+    connector_name: str | None = None
+    prospect_is_member: bool = False
+    priorities: list[IntroItem] = []
+    competing: list[CompetingOpportunity] = []
+
+    @property
+    def taken(self) -> bool:
+        """Whether somebody else has said that they introduce the prospect, or has done so."""
+        return any(other.status in ("accepted", "completed") for other in self.competing)
+
+
 class Item(Document):
     """A `user_priorities` row of the member and what it is about (sql/functions/member_items.sql).
 
@@ -139,6 +195,12 @@ class Item(Document):
     has_answered: bool = False
     request: AskedRequest | None = None
     response: GivenResponse | None = None
+    opportunity: Opportunity | None = None
+
+    @property
+    def brought_up(self) -> bool:
+        """Whether the member has been told of it."""
+        return self.shown > 0 or self.status == "presented"
 
 
 class OwnRequest(Document):
@@ -178,7 +240,8 @@ class Turn(Document):
     `steps_completed` are the values of `step` of the member's user.onboarding_step.completed
     events; `turns_today` counts the member's earlier turns of their local day that asked the model;
     `items` are on the member's list of priorities, the best first, and `requests` their own open
-    questions to other members (both only of verified members); `budgets` are their latest ones,
+    questions to other members, `intros` the introductions under way that they make or wait for
+    (all three only of verified members); `budgets` are their latest ones,
     the newest first; `re_engagement` is the task that will look after them if they fall silent;
     `first_contact` is true while nothing was ever sent to this number.
     """
@@ -196,6 +259,7 @@ class Turn(Document):
     turns_today: int = 0
     items: list[Item] = []
     requests: list[OwnRequest] = []
+    intros: list[Opportunity] = []
     budgets: list[Budget] = []
     re_engagement: PendingTask | None = None
     first_contact: bool = False

@@ -8,7 +8,7 @@
 -- arguments    p_now
 -- result       {now, requests [{id, status, requesting_user_id, request_summary, responses_count,
 --               expired, attached: are open ones attached to it, answers [{id, user_id, scored}],
---               priorities [active ids]}], more: are any left}
+--               priorities [active ids]}], more: are any left, opportunities (see lapsing_opportunities)}
 -- locks        none: the commit expects status and responses_count as they are read here
 create or replace function closure_context(p_now timestamptz)
 returns jsonb
@@ -19,6 +19,7 @@ as $$
 declare
     c_most constant integer := 10;
     v_requests jsonb;
+    v_opportunities jsonb := lapsing_opportunities(p_now, c_most + 1);
 begin
     with due as (
         select
@@ -105,7 +106,8 @@ begin
     return jsonb_build_object(
         'now', p_now,
         'requests', coalesce(v_requests - c_most, '[]'),
-        'more', coalesce(jsonb_array_length(v_requests) > c_most, false)
+        'opportunities', v_opportunities - c_most,
+        'more', coalesce(jsonb_array_length(v_requests) > c_most, false) or jsonb_array_length(v_opportunities) > c_most
     );
 end;
 $$;

@@ -17,6 +17,10 @@ begin
         when 'community.response_received' then shelf_context(p_event.aggregate_id, p_event.payload, p_now)
         when 'community.outcome_reported' then shelf_context(p_event.aggregate_id, p_event.payload, p_now)
         when 'priority.update' then shelf_context(p_event.aggregate_id, p_event.payload, p_now)
+        when 'intro.opportunity_created' then shelf_context(p_event.aggregate_id, p_event.payload, p_now)
+        when 'intro.opportunity_accepted' then intro_context(p_event.payload, p_now)
+        when 'intro.opportunity_declined' then intro_context(p_event.payload, p_now)
+        when 'intro.opportunity_completed' then intro_context(p_event.payload, p_now)
         -- A turn without texts: it goes on where the last one ended.
         when 'user.email_verified' then turn_context(p_event.aggregate_id, array[p_event.id], p_now)
     end;

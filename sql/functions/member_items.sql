@@ -2,16 +2,18 @@
 --
 -- `shown` is how often a text listing it has left and `shown_at` when the last one did (behaviour.md,
 -- "Priority scores": a showing is a sent row that lists the priority); `answered` says that the member
--- wrote within 72 h after it, `has_answered` that they answered the request. A question that was shown
--- stays for 30 days after it is over, because a late answer is recorded. Nobody's name is in it. The
--- request of an answer is the member's own, also where it was attached to another's.
+-- wrote within 72 h after it, `has_answered` that they answered the request. A question or an introduction
+-- that was shown stays for 30 days after it is over, because a late answer is recorded, or refused in words
+-- that fit. No name of somebody who has not said yes is in what agents are told of it. The request of an
+-- answer is the member's own, also where it was attached to another's.
 --
 -- arguments    p_user_id; p_now
 -- result       array of at most 20 {id, item_type, item_id, value_score, priority_rank, status, created_at,
 --              expires_at, presented_at, shown, shown_at, answered, has_answered,
 --              request {id, question, requester_context, desired_outcome, request_summary, status,
 --              responses_count, requesting_user_id} | null,
---              response {id, user_id, response_text, impact_description, status, usefulness_score} | null}
+--              response {id, user_id, response_text, impact_description, status, usefulness_score} | null,
+--              opportunity: see intro_document | null}
 -- locks        none of its own: meaningful only under the member's lease
 create or replace function member_items(p_user_id uuid, p_now timestamptz)
 returns jsonb
@@ -43,7 +45,8 @@ as $$
             'response', case when r.id is not null then jsonb_build_object(
                 'id', r.id, 'user_id', r.user_id, 'response_text', r.response_text, 'impact_description', r.impact_description,
                 'status', r.status, 'usefulness_score', r.usefulness_score
-            ) end
+            ) end,
+            'opportunity', case when p.item_type = 'intro_opportunity' then intro_document(p.item_id) end
         )
         order by p.value_score desc nulls last, p.created_at, p.id
     ), '[]')
@@ -56,7 +59,7 @@ as $$
                 u.status in ('active', 'presented')
                 or (
                     u.status = 'expired'
-                    and u.item_type = 'community_request'
+                    and u.item_type in ('community_request', 'intro_opportunity')
                     and u.presented_at > p_now - interval '30 days'
                 )
             )
@@ -84,7 +87,7 @@ as $$
             else r.request_id
         end
     cross join lateral (
-        select count(*) as shown, max(m.sent_at) as shown_at
+        select count(distinct coalesce(m.sequence_id, m.id)) as shown, max(m.sent_at) as shown_at
         from message_queue as m
         where
             m.user_id = p_user_id

@@ -6,7 +6,8 @@
 -- arguments    p_user_id; p_payload; p_now
 -- result       {now, member {id, phone_number, timezone, expertise, response_pattern, verified,
 --              poc_agent_type} | null, items, last_inbound_at, request | null, response | null,
---              answers_given, useful_answers, hours (inbound texts of 90 days by local hour)}
+--              opportunity | null, unlisted_opportunities (ids of at most 10), answers_given,
+--              useful_answers, hours (inbound texts of 90 days by local hour)}
 -- locks        none of its own: meaningful only under the member's lease
 create or replace function shelf_context(p_user_id uuid, p_payload jsonb, p_now timestamptz)
 returns jsonb
@@ -35,6 +36,26 @@ begin
             where q.id = coalesce(v_response.request_id, as_uuid(p_payload ->> 'request_id'))
         ),
         'response', case when v_response.id is not null then to_jsonb(v_response) end,
+        'opportunity', intro_document(as_uuid(p_payload ->> 'intro_opportunity_id')),
+        'unlisted_opportunities', coalesce((
+            select jsonb_agg(w.id order by w.created_at, w.id)
+            from (
+                select o.id, o.created_at
+                from intro_opportunities as o
+                where
+                    o.connector_user_id = p_user_id
+                    and o.status = 'open'
+                    and v_member.verified
+                    and coalesce(o.expires_at > p_now, true)
+                    and not exists (
+                        select 1
+                        from user_priorities as p
+                        where p.user_id = p_user_id and p.item_type = 'intro_opportunity' and p.item_id = o.id
+                    )
+                order by o.created_at, o.id
+                limit 10
+            ) as w
+        ), '[]'),
         'answers_given', (select count(*) from community_responses as r where r.user_id = p_user_id),
         'useful_answers', (
             select count(*) from community_responses as r where r.user_id = p_user_id and r.usefulness_score >= 7

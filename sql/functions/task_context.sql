@@ -77,7 +77,7 @@ begin
                 ),
                 'requesters', requesters_of(as_uuid(v_payload ->> 'request_id'))
             );
-        when 'notify_user_of_priorities' then
+        when 'notify_user_of_priorities', 'intro_followup_check' then
             return turn_context(p_task.user_id, '{}', p_now);
         when 're_engagement_check' then
             return turn_context(p_task.user_id, '{}', p_now) || jsonb_build_object(

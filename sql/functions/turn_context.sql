@@ -3,8 +3,8 @@
 -- arguments    p_user_id; p_event_ids, the claimed user.message.received events, oldest first; p_now
 -- result       {now, member, conversation, history (the 20 messages before, oldest first), texts,
 --               agent_instances, referrers, steps_completed, onboarding_completed, turns_today,
---               items, requests (open ones of this member), budgets (the three latest, the newest
---               first), re_engagement (the pending task), first_contact}
+--               items, requests (open ones of this member), intros (under way), budgets (the
+--               three latest, the newest first), re_engagement (the pending task), first_contact}
 --              referrers: verified members whose full name occurs word for word in the newest texts;
 --              looked up by index, one probe for each run of two to four words.
 -- locks        none of its own: meaningful only under lock_member
@@ -181,6 +181,24 @@ begin
                 order by r.created_at desc, r.id
                 limit 10
             ) as q
+        ), '[]') end,
+        'intros', case when v_onboarding then '[]' else coalesce((
+            select jsonb_agg(intro_document(w.id) order by w.created_at, w.id)
+            from (
+                select o.id, o.created_at
+                from intro_opportunities as o
+                where
+                    o.status = 'accepted'
+                    and (
+                        o.connector_user_id = p_user_id
+                        or (
+                            o.innovator_id = (select v.id from innovators as v where v.user_id = p_user_id)
+                            and o.intro_scheduled_at is not null
+                        )
+                    )
+                order by o.created_at, o.id
+                limit 10
+            ) as w
         ), '[]') end,
         'budgets', coalesce((
             select jsonb_agg(to_jsonb(b) order by b.date desc, b.messages_sent desc nulls last)

@@ -80,6 +80,7 @@ class Agents:
             payload=answer["event"]["payload"],
             context=answer["context"],
             event_ids=[UUID(i) for i in answer["events"]],
+            user_id=answer["event"]["aggregate_id"],
         )
 
     def decide(self, claim: Claim) -> UnitOfWork:
