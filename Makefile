@@ -20,7 +20,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export npm_config_cache := $(CURDIR)/$(VENV)/npm-cache
 
 LOCK := $(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links \
-	--no-emit-trusted-host --no-emit-options --annotation-style=line --no-header
+	--no-emit-trusted-host --no-emit-options --annotation-style=line --no-header \
+	--generate-hashes --allow-unsafe
 
 .PHONY: help
 help: ## list the targets
@@ -81,6 +82,79 @@ migrate: $(ENVIRONMENT) ## apply sql/ to a database: DATABASE_URL=postgresql://�
 .PHONY: supabase-migrations
 supabase-migrations: $(ENVIRONMENT) ## write sql/ as files for `supabase db push` (FOLDER=supabase/migrations)
 	@$(BIN)/python -m sql.supabase_migrations "$(or $(FOLDER),supabase/migrations)"
+
+# What the targets below need, each in one sentence.
+NEED_PLACE = test -n "$(PROJECT)" && test -n "$(REGION)" \
+	|| { echo 'PROJECT or REGION is missing: make $@ PROJECT=my-project REGION=us-east1' >&2; exit 2; }
+NEED_TERRAFORM = command -v terraform >/dev/null \
+	|| { echo 'terraform is not installed: https://developer.hashicorp.com/terraform/install' >&2; exit 2; }
+NEED_GCLOUD = command -v gcloud >/dev/null \
+	|| { echo 'gcloud is not installed: https://cloud.google.com/sdk/docs/install' >&2; exit 2; }
+NEED_VARIABLES = test -f terraform/$(PROJECT).tfvars \
+	|| { echo 'terraform/$(PROJECT).tfvars is missing: copy terraform/example.tfvars and fill it in.' >&2; exit 2; }
+NEED_FUNCTION = test -n "$(NAME)" && test -f functions/$(NAME).py \
+	|| { echo 'NAME is no function of functions/: make $@ NAME=event_processor …' >&2; exit 2; }
+TERRAFORM_INIT = terraform -chdir=terraform init -input=false -reconfigure \
+	-backend-config=bucket=$(PROJECT)-terraform -backend-config=prefix=yachtparty
+TERRAFORM_VARIABLES = -var-file=$(PROJECT).tfvars -var=project_id=$(PROJECT) -var=region=$(REGION)
+
+.PHONY: archive
+archive: ## put what the functions run into build/source.zip
+	@$(PYTHON) -m deploy.archive
+
+.PHONY: plan
+plan: archive ## what `make deploy` would change: PROJECT=… REGION=…
+	@$(NEED_PLACE); $(NEED_TERRAFORM); $(NEED_VARIABLES)
+	@$(TERRAFORM_INIT)
+	@terraform -chdir=terraform plan $(TERRAFORM_VARIABLES) $(ARGS)
+
+.PHONY: deploy
+deploy: archive ## bring a project to what is here, after asking: PROJECT=… REGION=… (ARGS=… for terraform)
+	@$(NEED_PLACE); $(NEED_TERRAFORM); $(NEED_VARIABLES)
+	@$(TERRAFORM_INIT)
+	@terraform -chdir=terraform apply $(TERRAFORM_VARIABLES) $(ARGS)
+
+.PHONY: deploy-function
+deploy-function: archive ## the code of one function alone, with gcloud: NAME=… PROJECT=… REGION=…
+	@$(NEED_FUNCTION); $(NEED_PLACE); $(NEED_GCLOUD)
+	gcloud functions deploy $(subst _,-,$(NAME)) --gen2 --quiet --project=$(PROJECT) --region=$(REGION) \
+		--source=build/source --entry-point=$(NAME)
+
+.PHONY: logs
+logs: ## the last hour's lines: NAME=… (else of all functions) PROJECT=… (SINCE=6h; FILTER='severity>=ERROR')
+	@test -n "$(PROJECT)" \
+		|| { echo 'PROJECT is missing: make logs PROJECT=my-project (of the local stack: .local/logs/)' >&2; exit 2; }
+	@$(NEED_GCLOUD)
+	@gcloud logging read --project=$(PROJECT) --freshness=$(or $(SINCE),1h) --limit=$(or $(LIMIT),200) --order=asc \
+		--format=json 'resource.type="cloud_run_revision" AND jsonPayload.logger:"yachtparty" $(if $(NAME),AND resource.labels.service_name="$(subst _,-,$(NAME))") $(if $(FILTER),AND ($(FILTER)))' \
+		| $(PYTHON) -m deploy.lines
+
+.PHONY: smoke
+smoke: $(ENVIRONMENT) ## a signed text in, its answer out: the local stack, or what TWILIO_… and PHONE name
+	@$(BIN)/python -m deploy.smoke
+
+.PHONY: rollback
+rollback: ## serve what was served before the last deployment: PROJECT=… REGION=… (BEFORE=time; TO=latest ends it)
+	@$(NEED_PLACE); $(NEED_GCLOUD)
+	@$(PYTHON) -m deploy.rollback --project=$(PROJECT) --region=$(REGION) \
+		$(if $(BEFORE),--before=$(BEFORE)) $(if $(filter latest,$(TO)),--latest)
+
+.PHONY: check-terraform
+check-terraform: archive ## validate and test terraform/ without an account, by ../shared/terraform-offline
+	@$(NEED_TERRAFORM)
+	@if [ -x ../shared/terraform-offline/check ]; then ../shared/terraform-offline/check terraform; \
+	else echo 'SKIPPED: ../shared/terraform-offline is not here; `terraform -chdir=terraform init -backend=false && terraform -chdir=terraform test` needs the registry.'; fi
+
+.PHONY: sbom
+sbom: $(ENVIRONMENT) ## write the bill of materials of what is deployed: build/sbom.json (CycloneDX)
+	@mkdir -p build
+	@$(BIN)/cyclonedx-py requirements --output-reproducible --of JSON --output-file build/sbom.json requirements.txt
+	@echo 'build/sbom.json'
+
+.PHONY: audit
+audit: $(ENVIRONMENT) ## ask PyPI for known vulnerabilities of every pin, ours and those for development
+	$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements.txt
+	$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements-dev.txt
 
 .PHONY: bench
 bench: $(ENVIRONMENT) $(NODE_MODULES) $(PEERS) ## print the measurements (DURABLE=1: queues wait for the disk)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 from lib.adapters.supabase import Database
+from lib.adapters.twilio_errors import whose
 from lib.adapters.twilio_sms import Accepted, NotTaken, Refused, SendResult, Sms, Unknown
 from lib.core import clock, log
 from lib.core.ids import derived_id, receipt_key
@@ -96,6 +97,8 @@ class Outbox:
         else:
             with ThreadPoolExecutor(max_workers=_THREADS) as pool:
                 results = list(pool.map(log.carried(deliver), sends))
+        for result in results:
+            _report_refused(result)
         recorded = self._database.call("record_sends", token=token, results=results)
         _log.info(
             "texts handed to Twilio",
@@ -120,6 +123,23 @@ def report_broken(claim: JSON) -> None:
                 "code": broken["code"],
             },
         )
+
+
+def _report_refused(result: JSON) -> None:
+    """Log a text that Twilio would not take, unless the member has said STOP or it may pass."""
+    code = result.get("code", "")
+    if result["outcome"] in {"refused", "released"} and code.isdigit():
+        error_is = whose(code)
+        if error_is not in {"member", "passing"}:
+            _log.warning(
+                "text refused",
+                extra={
+                    "message_id": result["id"],
+                    "status": "refused",
+                    "code": code,
+                    "whose": error_is,
+                },
+            )
 
 
 def _result(send: JSON, result: SendResult) -> JSON:

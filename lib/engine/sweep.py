@@ -1,6 +1,6 @@
 """The sweeper's work: what a lost wake-up, a crash or an outage left lying is found here.
 
-Four things, each bounded: open events are published again, texts without a known end are looked up
+Three things, each bounded: open events are published again, texts without a known end are looked up
 at Twilio, inbound texts the webhook missed are recorded.
 """
 
@@ -33,7 +33,11 @@ LOOK_BACK = timedelta(minutes=15)
 
 @dataclass
 class Swept:
-    """Counts of one run."""
+    """Counts of one run, and at its end what operators are to be warned of (terraform/watch.yaml).
+
+    `oldest_open_s`: seconds that the event waits which has waited longest, 0 when none does.
+    `spent_today_usd`: what Claude has cost since midnight UTC.
+    """
 
     passes: int = 0
     pruned: int = 0
@@ -41,6 +45,8 @@ class Swept:
     settled: dict[str, int] = field(default_factory=dict)
     recovered: int = 0
     twilio_failed: int = 0
+    oldest_open_s: int = 0
+    spent_today_usd: float = 0.0
 
 
 class Sweeper:
@@ -72,6 +78,8 @@ class Sweeper:
                 break
             time.sleep(PAUSE_S)
         self.swept.passes = done
+        self.swept.oldest_open_s = int(self._database.call("oldest_open_event")["age_s"])
+        self.swept.spent_today_usd = float(self._database.call("spent_today")["cost_usd"])
         return self.swept
 
     def prune(self) -> None:

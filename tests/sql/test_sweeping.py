@@ -86,3 +86,15 @@ def test_a_due_event_behind_any_number_that_wait_is_found_by_going_on(rpc: Rpc) 
         after, calls = answer["next"], calls + 1
     assert set(found) == {str(due["id"]), str(timeless["id"])}
     assert calls > 1
+
+
+def test_the_oldest_open_event_is_told_by_its_age_whatever_it_waits_for(rpc: Rpc) -> None:
+    assert rpc.call("oldest_open_event")["age_s"] == 0
+    (event,) = rpc.rows(STRANGERS, "x", rpc.now, 1)
+    rpc.pass_time(seconds=301)
+    rpc.rows(STRANGERS, "younger", rpc.now, 1)
+    assert rpc.call("oldest_open_event")["age_s"] == 301
+    claim(rpc, str(event["id"]))
+    assert rpc.call("oldest_open_event")["age_s"] == 301
+    rpc.rows("update events set processed = true where id = %s returning id", event["id"])
+    assert rpc.call("oldest_open_event")["age_s"] == 0
