@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, time, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -20,6 +21,8 @@ NEW_YORK = "America/New_York"
 
 #: One call works for 50 s at most.
 _CALL_TIMEOUT_S = 120.0
+#: Four of them at once on a busy machine; one that ends instead is noticed at once.
+_START_S = 150.0
 
 
 @contextlib.contextmanager
@@ -86,8 +89,8 @@ def orchestrators(stack: StackUnderTest, count: int) -> Iterator[list[str]]:
                         stderr=log,
                     )
                 )
-        for url in urls:
-            wait_for(lambda url=url: _answers(url), "orchestrator", 30)  # type: ignore[misc]
+        for url, process in zip(urls, processes, strict=True):
+            wait_for(partial(_answers, url, process), "orchestrator", _START_S)
         yield urls
     finally:
         for process in processes:
@@ -111,7 +114,8 @@ def _run(url: str) -> int:
     return claimed
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, f"the orchestrator ended with status {process.returncode}"
     try:
         return httpx.get(httpx.URL(url).join("/robots.txt")).status_code > 0
     except httpx.TransportError:
