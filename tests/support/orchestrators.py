@@ -21,7 +21,7 @@ NEW_YORK = "America/New_York"
 
 #: One call works for 50 s at most.
 _CALL_TIMEOUT_S = 120.0
-#: Four of them at once on a busy machine; one that ends instead is noticed at once.
+#: To start or end four of them on a busy machine; one that ends instead is noticed at once.
 _START_S = 150.0
 
 
@@ -96,7 +96,7 @@ def orchestrators(stack: StackUnderTest, count: int) -> Iterator[list[str]]:
         for process in processes:
             process.terminate()
         for process in processes:
-            process.wait(10)
+            process.wait(_START_S)
 
 
 def run_together(urls: Sequence[str]) -> int:
