@@ -1,6 +1,7 @@
 """The concierge: it answers, and acts on nothing but what is on the member's card."""
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +15,10 @@ from lib.engine.work import DecisionFailed, UnitOfWork
 from tests.support.scripted_model import (
     CALL,
     MEMBER,
+    NOW,
     ScriptedModel,
     collect,
+    earlier,
     events,
     known_to,
     member_update,
@@ -144,6 +147,54 @@ def test_a_cancelled_question_goes_on_for_others_who_wait_for_its_answers(
     assert change["expect"] == {"status": "open", "requesting_user_id": str(MEMBER)}
     assert (change["set"].get("status") == "closed") is closed
     assert ("requesting_user_id" in change["set"]) is not closed
+
+
+def later(seconds: float) -> str:
+    return (datetime.fromisoformat(NOW) + timedelta(seconds=seconds)).isoformat()
+
+
+def answering(
+    words: str, at: float, *before: JSON, **item: Any
+) -> tuple[list[JSON], ScriptedModel]:
+    """What becomes of the answer to a question that was brought up, given `at` seconds later."""
+    asked = asking(1, 80, status="presented", shown=1) | item
+    model = ScriptedModel(
+        uses(use("record_answer", item=1, summary="We use the small one.")), text("Thanks.")
+    )
+    new = {"content": words, "created_at": later(at)}
+    work = concierge.decide(
+        turn(new, member=VERIFIED, items=[asked], history=list(before), now=later(at)),
+        model,
+        soon(),
+    )
+    return [c for c in work.changes if c["table"] == "community_responses"], model
+
+
+def test_an_answer_is_all_of_a_thought_and_nothing_before_it() -> None:
+    before = [
+        earlier("user", "Good morning"),
+        earlier("assistant", "Hi."),
+        earlier("user", "We use the small one") | {"created_at": later(90)},
+        earlier("assistant", "Which question is that about?") | {"created_at": later(95)},
+    ]
+    ((change,), _) = answering("the first one", 140, *before)
+    assert change["row"]["verbatim_answer"] == "We use the small one\nthe first one"
+    ((change,), _) = answering("the first one", 151, *before)
+    assert change["row"]["verbatim_answer"] == "the first one"
+
+
+def test_what_is_added_within_a_minute_belongs_to_the_answer() -> None:
+    given = {"id": UUID(int=77), "verbatim_answer": "We use the small one", "created_at": NOW}
+    done = {"status": "actioned", "has_answered": True, "own_answer": given}
+    ((change,), model) = answering("it paid off at once", 59, **done)
+    assert (change["op"], change["id"]) == ("update", str(UUID(int=77)))
+    assert change["set"]["verbatim_answer"] == "We use the small one\nit paid off at once"
+    assert change["expect"] == {"usefulness_score": None}
+    assert "may_add" in json.dumps(model.requests[0])
+    (late, model) = answering("it paid off at once", 61, **done)
+    assert (late, model.results()[0]["is_error"]) == ([], True)
+    scored = done | {"own_answer": None}
+    assert answering("it paid off at once", 59, **scored)[0] == []
 
 
 def test_what_an_item_says_on_any_of_its_lines_may_be_repeated() -> None:

@@ -17,7 +17,7 @@ from lib.core.model import JSON
 from lib.domain import names, priorities
 from lib.domain.onboarding import OwnWords
 from lib.engine.registry import OutcomeReported, RequestNeeded, ResponseReceived
-from lib.engine.turn import Item, OwnRequest, Turn
+from lib.engine.turn import Item, OwnAnswer, OwnRequest, Turn
 from lib.engine.work import UnitOfWork
 
 #: Open questions of one member to others at a time.
@@ -131,20 +131,29 @@ class Desk:
         return {"asked": True, "known_so_far": "not yet who can answer, nor whether anybody can"}
 
     def record_answer(self, place: int, summary: str) -> JSON:
-        """Record what the member answers to another member's question."""
+        """Record what the member answers to another member's question; what they add within a
+        minute belongs to it."""
         item = self.item(place)
         request = item.request
         if item.item_type != "community_request" or request is None:
             raise ToolError("That item is no question.")
         self._match(item)
-        if item.has_answered:
+        given = item.own_answer if self._may_add(item) else None
+        if item.has_answered and given is None:
             raise ToolError("They have answered that already; one answer counts.")
-        verbatim = "\n".join(text.content for text in self._turn.texts).strip()
-        if not verbatim:
+        if not any(text.content.strip() for text in self._turn.texts):
             raise ToolError("There is no answer in the new texts.")
+        verbatim = self._verbatim(given)
         self._refuse_identity(summary)
         self._refuse_inventions(summary, f"{verbatim}\n{request.question}")
         self._done.add(item.id)
+        words = {"response_text": summary, "verbatim_answer": verbatim[: 10 * MAX_WORDS_CHARS]}
+        if given is not None:
+            # Once it is scored it stands as it is.
+            self._work.update(
+                "community_responses", given.id, words, expect={"usefulness_score": None}
+            )
+            return {"added": True}
         member_id = self._turn.member.id
         response_id = derived_id(request.id, str(member_id))
         self._work.insert(
@@ -152,8 +161,7 @@ class Desk:
             {
                 "request_id": request.id,
                 "user_id": member_id,
-                "response_text": summary,
-                "verbatim_answer": verbatim[: 10 * MAX_WORDS_CHARS],
+                **words,
                 "status": "provided",
                 "created_at": self._turn.now,
             },
@@ -175,6 +183,23 @@ class Desk:
             aggregate_id=member_id,
         )
         return {"recorded": True, "the_question_is": "open" if open_ else "closed, nothing is paid"}
+
+    def _may_add(self, item: Item) -> bool:
+        """Whether the new texts can still belong to the answer that the member gave."""
+        if item.own_answer is None or not self._turn.texts:
+            return False
+        since = min(text.created_at for text in self._turn.texts) - item.own_answer.created_at
+        return since < context.ONE_THOUGHT
+
+    def _verbatim(self, given: OwnAnswer | None) -> str:
+        """The member's answer in their words: the thought that the new texts end, without what is
+        in an answer of theirs already; or what was `given` with the new texts."""
+        new = [text.content for text in self._turn.texts]
+        if given is not None:
+            return "\n".join([given.verbatim_answer, *new]).strip()
+        recorded = "\n".join(i.own_answer.verbatim_answer for i in self._items if i.own_answer)
+        thought = context.one_thought(self._turn)
+        return "\n".join(t for t in thought if t in new or t not in recorded).strip()
 
     def report_outcome(self, place: int) -> JSON:
         """Pass on, in the member's words, what came of an answer they got."""
@@ -268,7 +293,10 @@ class Desk:
         self._matched = item.id
 
     def _described(self, place: int, item: Item) -> JSON:
-        return _described(place, item) | self.introductions.described(item)
+        described = _described(place, item) | self.introductions.described(item)
+        if item.own_answer is not None and self._may_add(item):
+            described |= {"their_answer": item.own_answer.verbatim_answer, "may_add": True}
+        return described
 
     def _own_request(self, place: int) -> OwnRequest:
         if not 1 <= place <= len(self._turn.requests):

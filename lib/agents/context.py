@@ -5,6 +5,7 @@ Texts are data. Everything that came from outside is escaped, so that nobody can
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from html import escape
 from typing import Any
 
@@ -12,6 +13,8 @@ from lib.core.model import JSON
 from lib.domain.zones import zone_of
 from lib.engine.turn import InboundText, Message, Turn
 
+#: Texts of a member that are less far apart are one thought.
+ONE_THOUGHT = timedelta(seconds=60)
 #: Twilio's final statuses of a text that never arrived.
 NOT_DELIVERED = frozenset({"failed", "undelivered"})
 
@@ -67,6 +70,20 @@ def own_texts(turn: Turn) -> list[str]:
     """What the member wrote, of what is known of it, oldest first."""
     earlier = [message.content for message in turn.history if message.role == "user"]
     return earlier + [text.content for text in turn.texts]
+
+
+def one_thought(turn: Turn) -> list[str]:
+    """The new texts, with those before them that came less than a minute apart (behaviour.md,
+    "Voice and safety"), whatever was answered in between."""
+    thought = [text.content for text in turn.texts]
+    began = min((text.created_at for text in turn.texts), default=turn.now)
+    for message in reversed(turn.history):
+        if message.role == "user":
+            if began - message.created_at >= ONE_THOUGHT:
+                break
+            thought.insert(0, message.content)
+            began = message.created_at
+    return thought
 
 
 def only_media(turn: Turn) -> bool:

@@ -107,6 +107,14 @@ class AskedRequest(Document):
     requesting_user_id: UUID | None = None
 
 
+class OwnAnswer(Document):
+    """The member's own answer to a request, not scored yet."""
+
+    id: UUID
+    verbatim_answer: str = Field(repr=False)
+    created_at: datetime
+
+
 class GivenResponse(Document):
     """The `community_responses` row that an item is about."""
 
@@ -178,7 +186,8 @@ class Item(Document):
     """A `user_priorities` row of the member and what it is about (sql/functions/member_items.sql).
 
     `shown` counts the texts that brought it up, `shown_at` is the last one's; `answered`: the
-    member wrote within 72 hours after it; `has_answered`: the request has their answer.
+    member wrote within 72 hours after it; `has_answered`: the request has their answer, which is
+    `own_answer` until it is scored.
     """
 
     id: UUID
@@ -193,6 +202,7 @@ class Item(Document):
     shown_at: datetime | None = None
     answered: bool = False
     has_answered: bool = False
+    own_answer: OwnAnswer | None = None
     request: AskedRequest | None = None
     response: GivenResponse | None = None
     opportunity: Opportunity | None = None

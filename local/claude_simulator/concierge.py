@@ -129,6 +129,10 @@ def _tool(turn: Turn) -> tuple[str, JSON] | None:
         return "ask_community", _question(said)
     if answers and _OUTCOME.search(said):
         return "report_outcome", {"item": _meant(said, answers, "answer")["item"]}
+    goes_on = [item for item in _items(turn) if item.get("may_add")]
+    if goes_on and len(said.split()) >= 4 and not said.endswith("?"):
+        whole = f"{goes_on[0].get('their_answer')}. {said}"
+        return "record_answer", {"item": goes_on[0]["item"], "summary": whole[:600]}
     if questions and _is_answer(said) and (meant := _only_meant(said, last, questions)):
         return "record_answer", {"item": meant["item"], "summary": said[:600]}
     if (expert := _EXPERT.search(said)) and not said.endswith("?"):
@@ -201,6 +205,8 @@ def _after_tools(turn: Turn) -> str | None:
     for name, result in turn.calls.items():
         if "error" in result:
             return "I couldn't do that. Could you say it another way?"
+        if name == "record_answer" and result.get("added"):
+            return "Thanks, I've added that."
         if name == "record_answer" and "closed" in str(result.get("the_question_is")):
             return "Thanks, I've noted it. The question is closed already."
         if name in done:

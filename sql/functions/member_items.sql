@@ -2,10 +2,11 @@
 --
 -- `shown` is how often a text listing it has left and `shown_at` when the last one did (behaviour.md,
 -- "Priority scores": a showing is a sent row that lists the priority); `answered` says that the member
--- wrote within 72 h after it, `has_answered` that they answered the request. A question or an introduction
--- that was shown stays for 30 days after it is over, because a late answer is recorded, or refused in words
--- that fit. No name of somebody who has not said yes is in what agents are told of it. The request of an
--- answer is the member's own, also where it was attached to another's.
+-- wrote within 72 h after it, `has_answered` that they answered the request; `own_answer` is theirs, as
+-- long as it is not scored, and keeps a question they answered in the last minutes on the list. A question or
+-- an introduction that was shown stays for 30 days after it is over, because a late answer is recorded, or
+-- refused in words that fit. No name of somebody who has not said yes is in what agents are told of it. The
+-- request of an answer is the member's own, also where it was attached to another's.
 --
 -- arguments    p_user_id; p_now
 -- result       array of at most 20 {id, item_type, item_id, value_score, priority_rank, status, created_at,
@@ -37,6 +38,18 @@ as $$
             'has_answered', exists (
                 select 1 from community_responses as a where a.request_id = q.id and a.user_id = p_user_id
             ),
+            'own_answer', (
+                select jsonb_build_object('id', a.id, 'verbatim_answer', a.verbatim_answer, 'created_at', a.created_at)
+                from community_responses as a
+                where
+                    p.item_type = 'community_request'
+                    and a.request_id = p.item_id
+                    and a.user_id = p_user_id
+                    and a.usefulness_score is null
+                    and a.created_at is not null
+                order by a.created_at desc, a.id
+                limit 1
+            ),
             'request', case when q.id is not null then jsonb_build_object(
                 'id', q.id, 'question', q.question, 'requester_context', q.requester_context,
                 'desired_outcome', q.desired_outcome, 'request_summary', q.request_summary, 'status', q.status,
@@ -57,6 +70,19 @@ as $$
             u.user_id = p_user_id
             and (
                 u.status in ('active', 'presented')
+                or (
+                    u.status = 'actioned'
+                    and u.item_type = 'community_request'
+                    and exists (
+                        select 1
+                        from community_responses as a
+                        where
+                            a.request_id = u.item_id
+                            and a.user_id = p_user_id
+                            and a.usefulness_score is null
+                            and a.created_at > p_now - interval '5 min'
+                    )
+                )
                 or (
                     u.status = 'expired'
                     and u.item_type in ('community_request', 'intro_opportunity')

@@ -322,3 +322,32 @@ def test_a_check_of_silence_knows_when_the_last_text_left(rpc: Rpc) -> None:
     rpc.queue(user, "still there?", data={"kind": "proactive", "topic": "re_engagement"})
     rpc.claim_texts()
     assert found() is not None
+
+
+def test_a_question_just_answered_stays_on_the_list_until_its_answer_is_scored(rpc: Rpc) -> None:
+    one, two = experts(rpc, 2)
+    asked = request(rpc, requesting_user_id=two)
+    insert(
+        rpc,
+        "user_priorities",
+        user_id=one,
+        item_type="community_request",
+        item_id=asked,
+        priority_rank=1,
+        status="actioned",
+    )
+    given = answer(rpc, asked, one, created_at=rpc.now)
+
+    def found() -> list[Any]:
+        (row,) = rpc.rows("select member_items(%s, %s) as found", one, rpc.now)
+        return [(item["own_answer"] or {}).get("id") for item in row["found"]]
+
+    rpc.pass_time(minutes=4)
+    assert found() == [str(given)]
+    rpc.pass_time(minutes=1)
+    assert found() == []
+    rpc.pass_time(minutes=-1)
+    rpc.rows(
+        "update community_responses set usefulness_score = 3 where id = %s returning id", given
+    )
+    assert found() == []
