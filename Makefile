@@ -62,6 +62,30 @@ lint: $(ENVIRONMENT) ## check form, types, layers and SQL
 	$(BIN)/squawk --assume-in-transaction sql/schema/*.sql sql/functions/*.sql sql/policies/*.sql
 	$(BIN)/squawk --no-assume-in-transaction sql/indexes/*.sql
 
+# What is given on make's command line reaches the command as it was typed: `$` and quotes, too.
+approve reject suspend say export erase: export OF_PHONE := $(value PHONE)
+say: export SAID := $(value TEXT)
+
+.PHONY: waiting
+waiting: $(ENVIRONMENT) ## who waits for approval
+	@$(BIN)/python -m lib.console waiting $(ARGS)
+
+.PHONY: approve
+approve: $(ENVIRONMENT) ## take somebody on, or back: PHONE=+1… (AS=innovator: a solution provider)
+	@$(BIN)/python -m lib.console approve $(if $(filter-out default undefined,$(origin AS)),--as "$(AS)") $(ARGS) -- "$$OF_PHONE"
+
+.PHONY: reject
+reject: $(ENVIRONMENT) ## do not take somebody on, and tell them: PHONE=+1…
+	@$(BIN)/python -m lib.console reject $(ARGS) -- "$$OF_PHONE"
+
+.PHONY: suspend
+suspend: $(ENVIRONMENT) ## serve a member no more, until approved again: PHONE=+1…
+	@$(BIN)/python -m lib.console suspend $(ARGS) -- "$$OF_PHONE"
+
+.PHONY: say
+say: $(ENVIRONMENT) ## text somebody in your own words: PHONE=+1… TEXT="…" (URGENT=1: in quiet hours, too)
+	@$(BIN)/python -m lib.console say $(if $(URGENT),--urgent) $(ARGS) -- "$$OF_PHONE" "$$SAID"
+
 .PHONY: dead-letters
 dead-letters: $(ENVIRONMENT) ## events and tasks that were given up: ARGS="list" | "show ID" | "replay ID"
 	@$(BIN)/python -m lib.console dead-letters $(or $(ARGS),list)

@@ -160,6 +160,8 @@ def review(claim: Claim) -> UnitOfWork:
     Review.model_validate(claim.payload)
     shelf, work = _open(claim)
     member = _member(shelf)
+    if not member.verified:
+        return work  # suspended: the next approval begins the chain again
     kept: list[Item] = []
     for item in shelf.items:
         status = _status(member.id, item, shelf.now)

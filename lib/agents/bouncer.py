@@ -15,7 +15,7 @@ from pydantic import Field
 from lib.agents import context, silence
 from lib.agents.frame import deciding, instance_of, reply, update_member
 from lib.agents.loop import Exchange, Prompt
-from lib.agents.routing import agent_for
+from lib.agents.routing import agent_for, is_served
 from lib.agents.tools import Tool, Toolbox, ToolError
 from lib.core.ids import derived_id
 from lib.core.model import JSON, Complete
@@ -379,7 +379,8 @@ def acknowledge(claim: Claim) -> UnitOfWork:
     """A mail has proved the e-mail: keep that, say so in one text, and go on with the onboarding.
 
     No model is asked: what is to be said is known. An e-mail that was changed or proved meanwhile
-    is left as it is, and nothing is said. Also for members who were approved before they wrote.
+    is left as it is, and nothing is said; nor to somebody who was rejected or suspended. Also for
+    members who were approved before they wrote.
     """
     proof = EmailProof.model_validate(claim.context)
     member, email = proof.member, EmailVerified.model_validate(claim.payload).email
@@ -388,6 +389,8 @@ def acknowledge(claim: Claim) -> UnitOfWork:
         return work
     read = member.model_dump(include={"email", "email_verified", "verified", "poc_agent_type"})
     work.update("users", member.id, {"email_verified": True}, expect=read)
+    if not is_served(member):
+        return work
     said = [_CONFIRMED]
     if not member.verified:
         _tell_steps(work, member.id, ["email_verification"], lambda _: email)

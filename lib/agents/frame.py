@@ -98,3 +98,19 @@ def rest(turn: Turn, agent_type: str) -> UnitOfWork:
         id=derived_id(turn.member.id, f"rest:{today}"),
     )
     return work
+
+
+def turn_away(turn: Turn, agent_type: str) -> UnitOfWork:
+    """No answer while an operator wants this number not to be served: says so once a day."""
+    work = UnitOfWork(turn.source, created_by=agent_type)
+    status = turn.member.status_level or ""
+    today = context.local_time(turn)[:10]
+    work.say(
+        turn.member.id,
+        [messaging.UNSERVED_TEXTS[status]],
+        kind="reply",
+        conversation_id=turn.conversation.id,
+        priority="high",
+        id=derived_id(turn.member.id, f"{status}:{today}"),
+    )
+    return work

@@ -8,11 +8,12 @@ from lib.agents import (
     bouncer,
     concierge,
     frame,
+    hand_over,
     intros,
     re_engagement,
     summary,
 )
-from lib.agents.routing import agent_for
+from lib.agents.routing import agent_for, is_served
 from lib.core.model import JSON, Complete
 from lib.domain import messaging
 from lib.domain.verification import Addresses
@@ -48,6 +49,7 @@ def event_handlers(
         "community.response_received": lambda claim, _: agent_of_humans.received(claim),
         "community.outcome_reported": lambda claim, _: agent_of_humans.outcome(claim),
         "user.email_verified": lambda claim, _: bouncer.acknowledge(claim),
+        "user.verified": lambda claim, _: hand_over.take_on(claim),
         "community.closure_due": lambda claim, _: agent_of_humans.close(claim),
         "priority.update": lambda claim, _: account_manager.deliver(claim),
         "intro.opportunity_created": lambda claim, _: account_manager.offer_intro(claim),
@@ -78,7 +80,8 @@ def task_handlers(complete: Complete) -> dict[str, Decide]:
 
 
 def queue_text(claim: Claim) -> UnitOfWork:
-    """Put what a background agent wants said into the queue; the orchestrator says when."""
+    """Put what a background agent or an operator wants said into the queue; the orchestrator says
+    when."""
     wanted = SendRequested.model_validate(claim.payload)
     work = UnitOfWork(claim.source, created_by="concierge")
     data = wanted.message_data
@@ -141,7 +144,7 @@ def look_after(claim: Claim, complete: Complete, deadline: float) -> UnitOfWork:
     """
     payload = SilenceCheck.model_validate(claim.payload)
     turn = _silent_turn(claim)
-    if turn is None:
+    if turn is None or not is_served(turn.member):
         return UnitOfWork(claim.source, created_by=concierge.AGENT_TYPE, source_type="task")
     silence = Silence.model_validate(claim.context)
     return re_engagement.check(turn, payload, silence, complete, deadline)
@@ -185,6 +188,8 @@ def decide_turn(
     turn = _turn(claim, context | {"texts": others or helps}, agent)
     if not others:
         work = UnitOfWork(claim.source, created_by=agent)
+    elif not is_served(turn.member):
+        work = frame.turn_away(turn, agent)
     elif turn.turns_today >= messaging.MAX_TURNS_A_DAY or is_spent():
         work = frame.rest(turn, agent)
     elif agent == bouncer.AGENT_TYPE:

@@ -1,5 +1,6 @@
 """Who answers whom (behaviour.md, agents)."""
 
+from lib.domain import messaging
 from lib.engine.turn import Member
 
 
@@ -10,3 +11,9 @@ def agent_for(member: Member) -> str:
     exists; so is everyone with a type that no agent here answers to.
     """
     return "concierge" if member.verified else "bouncer"
+
+
+def is_served(member: Member) -> bool:
+    """Whether an agent works for this member: not once an operator has rejected or suspended them
+    (`users.status_level`)."""
+    return member.status_level not in messaging.UNSERVED_TEXTS

@@ -16,6 +16,8 @@ from lib.console import where
 from lib.console.dead_letters import Said, as_table
 from lib.console.held import STATES
 from lib.console.held import as_table as held_table
+from lib.console.members import WrongInputError, phone_number
+from lib.console.members import as_table as members_table
 from lib.console.table import table
 from lib.core.settings import SettingsError
 
@@ -29,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = asked.command
     try:
         return command(asked)
-    except (where.NowhereError, SettingsError) as error:
+    except (where.NowhereError, SettingsError, WrongInputError) as error:
         print(error, file=sys.stderr)
         return 2
     except SchedulerError as error:
@@ -41,9 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lib.console", description=__doc__)
-    parts = parser.add_subparsers(required=True, metavar="dead-letters | held | jobs")
+    parts = parser.add_subparsers(
+        required=True,
+        metavar="waiting | approve | reject | suspend | say | dead-letters | held | jobs",
+    )
     here = argparse.ArgumentParser(add_help=False)
     here.add_argument("--local", action="store_true", help="the local stack, whatever is set")
+    _add_members(parts, here)
 
     letters = parts.add_parser("dead-letters", help="events and tasks that were given up")
     verbs = letters.add_subparsers(required=True, metavar="list | show | replay")
@@ -83,6 +89,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_members(
+    parts: "argparse._SubParsersAction[argparse.ArgumentParser]", here: argparse.ArgumentParser
+) -> None:
+    waiting = parts.add_parser("waiting", help="who waits for approval", parents=[here])
+    waiting.add_argument("--limit", type=_count, default=50, help="default 50")
+    waiting.set_defaults(command=_list_waiting)
+    whose = argparse.ArgumentParser(add_help=False, parents=[here])
+    whose.add_argument("phone", help="the member's number, with its country's code")
+    approving = parts.add_parser("approve", help="take somebody on, or back", parents=[whose])
+    approving.add_argument("--as", dest="agent_type", choices=("concierge", "innovator"))
+    approving.set_defaults(command=_approve)
+    rejecting = parts.add_parser("reject", help="do not take somebody on", parents=[whose])
+    rejecting.set_defaults(command=_reject)
+    suspending = parts.add_parser("suspend", help="serve a member no more", parents=[whose])
+    suspending.set_defaults(command=_suspend)
+    saying = parts.add_parser("say", help="text somebody in your words", parents=[whose])
+    saying.add_argument("text")
+    saying.add_argument("--urgent", action="store_true", help="in their quiet hours, too")
+    saying.set_defaults(command=_say)
+
+
 def _time(given: str) -> datetime:
     moment = datetime.fromisoformat(given)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -102,6 +129,35 @@ def _job(given: str) -> str:
     return given
 
 
+def _list_waiting(asked: argparse.Namespace) -> int:
+    found, is_more = where.members(local=asked.local).waiting(asked.limit)
+    print(members_table(found) if found else "Nobody waits for approval.")
+    if is_more:
+        print("There are more: --limit.")
+    return 0
+
+
+def _approve(asked: argparse.Namespace) -> int:
+    phone = phone_number(asked.phone)
+    return _print(where.members(local=asked.local).approve(phone, asked.agent_type))
+
+
+def _reject(asked: argparse.Namespace) -> int:
+    phone = phone_number(asked.phone)
+    return _print(where.members(local=asked.local).reject(phone))
+
+
+def _suspend(asked: argparse.Namespace) -> int:
+    phone = phone_number(asked.phone)
+    return _print(where.members(local=asked.local).suspend(phone))
+
+
+def _say(asked: argparse.Namespace) -> int:
+    phone = phone_number(asked.phone)
+    members = where.members(local=asked.local)
+    return _print(members.say(phone, asked.text, urgent=asked.urgent))
+
+
 def _list_letters(asked: argparse.Namespace) -> int:
     found, is_more = where.dead_letters(local=asked.local).find(
         asked.type, asked.since, asked.limit
@@ -113,9 +169,7 @@ def _list_letters(asked: argparse.Namespace) -> int:
 
 
 def _show_letter(asked: argparse.Namespace) -> int:
-    shown = where.dead_letters(local=asked.local).show(asked.id)
-    _print(shown)
-    return 0 if shown.is_done else 1
+    return _print(where.dead_letters(local=asked.local).show(asked.id))
 
 
 def _replay_letters(asked: argparse.Namespace) -> int:
@@ -142,9 +196,10 @@ def _replay_letters(asked: argparse.Namespace) -> int:
     return 0 if replayed == len(ids) else 1
 
 
-def _print(said: Said) -> None:
-    """Print what was done, or what was not where errors go."""
+def _print(said: Said) -> int:
+    """Print what was done, or what was not where errors go; returns the exit status."""
     print(said.sentence, file=sys.stdout if said.is_done else sys.stderr, flush=True)
+    return 0 if said.is_done else 1
 
 
 def _list_held(asked: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from lib.adapters.scheduler import GoogleJobs, Jobs, StackJobs
 from lib.adapters.supabase import Database
 from lib.console.dead_letters import DeadLetters
 from lib.console.held import HeldTexts
+from lib.console.members import Members
 from lib.core.settings import SupabaseSettings, load
 
 _ROOT = Path(__file__).parents[2]
@@ -30,6 +31,11 @@ def dead_letters(*, local: bool) -> DeadLetters:
 def held_texts(*, local: bool) -> HeldTexts:
     """Those of the database that `_database` finds, and its errors."""
     return HeldTexts(*_database(local=local))
+
+
+def members(*, local: bool) -> Members:
+    """Those of the database that `_database` finds, and its errors."""
+    return Members(*_database(local=local))
 
 
 def jobs(*, local: bool, project: str | None, region: str | None) -> Jobs:

@@ -82,6 +82,16 @@ START_CONFIRMATION = "You are subscribed to Yachtparty again. Reply STOP to unsu
 OUTAGE_TEXT = "Your text has arrived, but answering is not possible right now. I'll be back on it."
 #: Said once a day when a number has had its turns, or the daily spend cap is reached.
 REST_TEXT = "That is all I can do today. Text me again tomorrow and I'll pick it up from there."
+#: What somebody is told, once, when an operator does not take them on.
+REJECTION_TEXT = (
+    "Thanks for your interest in Yachtparty. The team has looked at what you told us and can't take"
+    " you on at the moment."
+)
+#: What they, and suspended members, are told once a day when they write; by `users.status_level`.
+UNSERVED_TEXTS = {
+    "rejected": "The team's answer hasn't changed: we can't take you on at the moment.",
+    "suspended": "Your membership is paused, so I can't help with anything here at the moment.",
+}
 #: Turns of one number in its local day (behaviour.md, "Turns").
 MAX_TURNS_A_DAY = 30
 #: What we send first in a day and in an hour where nothing else is agreed (behaviour.md, "Budget");

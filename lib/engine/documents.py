@@ -9,7 +9,16 @@ from uuid import UUID
 
 from pydantic import Field
 
-from lib.engine.turn import Conversation, Document, Item, Member, Message, Opportunity
+from lib.engine.turn import (
+    AgentInstance,
+    Conversation,
+    Document,
+    Item,
+    Member,
+    Message,
+    Opportunity,
+    PendingTask,
+)
 
 
 class EmailProof(Document):
@@ -31,6 +40,21 @@ class Silence(Document):
 
     unanswered: int = 0
     last_written_at: datetime | None = None
+
+
+class Approval(Document):
+    """user.verified: the part of a turn's document that a hand-over needs.
+
+    `agent_instances` are the active ones; `has_been_member`: they were one before this approval.
+    Whoever has opted out has no active conversation.
+    """
+
+    now: datetime
+    member: Member
+    conversation: Conversation | None = None
+    agent_instances: list[AgentInstance] = Field(default_factory=list)
+    re_engagement: PendingTask | None = None
+    has_been_member: bool = False
 
 
 class Answer(Document):

@@ -119,6 +119,13 @@ class EmailVerified(Payload):
     token_id: UUID
 
 
+class Verified(Payload):
+    """user.verified: which operator took the member on, and who is to serve them."""
+
+    approved_by: str
+    poc_agent_type: Literal["concierge", "innovator"]
+
+
 class ClosureDue(Payload):
     """community.closure_due: the time the schedule was due (UTC), which makes the event unique."""
 
@@ -155,7 +162,7 @@ class MessageData(Payload):
 
 
 class SendRequested(Payload):
-    """message.send.requested: a background agent wants something said.
+    """message.send.requested: a background agent, or an operator, wants something said.
 
     Without `final_message` the member's agent will find the words before it is sent.
     """
@@ -255,6 +262,7 @@ EVENT_TYPES: dict[str, EventType] = {
         OnboardingCompleted, ("lib/agents/bouncer.py",), audit_only=True
     ),
     "user.email_verified": EventType(EmailVerified, (f"{_SQL}/record_email_verified.sql",)),
+    "user.verified": EventType(Verified, (f"{_SQL}/approve_member.sql",)),
     "community.closure_due": EventType(
         ClosureDue,
         ("functions/event_processor.py", "lib/agents/agent_of_humans.py"),
@@ -284,7 +292,8 @@ EVENT_TYPES: dict[str, EventType] = {
     ),
     "intro.opportunity_completed": EventType(IntroOpportunity, ("lib/agents/introductions.py",)),
     "message.send.requested": EventType(
-        SendRequested, ("lib/agents/agent_of_humans.py", "lib/agents/intros.py")
+        SendRequested,
+        ("lib/agents/agent_of_humans.py", "lib/agents/intros.py", f"{_SQL}/request_text.sql"),
     ),
 }
 

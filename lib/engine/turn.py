@@ -39,6 +39,7 @@ class Member(Document):
     quiet_hours_end: str | None = None
     referred_by: UUID | None = None
     name_dropped: str | None = None
+    status_level: str | None = None
 
 
 class Conversation(Document):

@@ -23,6 +23,25 @@ begin
         when 'intro.opportunity_completed' then intro_context(p_event.payload, p_now)
         -- A turn without texts: it goes on where the last one ended.
         when 'user.email_verified' then turn_context(p_event.aggregate_id, array[p_event.id], p_now)
+        when 'user.verified' then turn_context(p_event.aggregate_id, array[p_event.id], p_now) || jsonb_build_object(
+            'has_been_member', exists (
+                select 1
+                from events as e
+                where
+                    e.aggregate_id = p_event.aggregate_id
+                    and e.aggregate_type = 'user'
+                    and e.event_type = 'user.verified'
+                    and e.id <> p_event.id
+                    and e.processed is true
+            ) or exists (
+                select 1
+                from agent_instances as a
+                where
+                    a.user_id = p_event.aggregate_id
+                    and a.agent_type <> 'bouncer'
+                    and a.created_at < p_event.created_at
+            )
+        )
     end;
 end;
 $$;

@@ -1,7 +1,7 @@
 -- gate_text: may this text leave now? Charges the budget if so, unless it is only asked.
 --
--- The one place of message discipline: opt-out, superseding, sequences, exemptions, quiet hours,
--- daily and hourly budget, in this order (behaviour.md, "message_queue"; protocol.md, 20, 24-27).
+-- The one place of message discipline: opt-out, whom we serve, superseding, sequences, exemptions, quiet
+-- hours, daily and hourly budget, in this order (behaviour.md, "message_queue"; protocol.md, 20, 24-27).
 -- What may not leave now is held, superseded or failed here, and the row says why.
 --
 -- arguments    p_text, a queued row nobody has in flight; p_member; p_now
@@ -38,6 +38,12 @@ begin
             status = 'superseded',
             superseded_reason = 'opted out'
         where id = p_text.id;
+        return null;
+    end if;
+
+    -- Nothing is said unasked to who was rejected or suspended; an operator's own words are a system text.
+    if v_kind = 'proactive' and p_member.status_level in ('rejected', 'suspended') then
+        perform drop_text(p_text, p_member.status_level);
         return null;
     end if;
 

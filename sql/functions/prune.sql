@@ -1,6 +1,6 @@
 -- prune: delete what has been finished for long: events, tasks and logs. Never the ledger, never a text.
 --
--- Kept whatever their age: open events and tasks; who said STOP or START and who approved a member; the
+-- Kept whatever their age: open events and tasks; who said STOP or START and what an operator did; the
 -- steps of an onboarding that has not ended (turn_context reads them). A dead letter can still be
 -- replayed and so has a time of its own. Rows without a time are kept.
 --
@@ -86,7 +86,7 @@ begin
     loop
         select min(l.agent_type) into v_agent_type
         from agent_actions_log as l
-        where v_agent_type is null or l.agent_type > v_agent_type;
+        where l.agent_type <> 'operator' and (v_agent_type is null or l.agent_type > v_agent_type);
         exit when v_agent_type is null or v_logs >= v_limit;
         delete from agent_actions_log
         where id in (

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from tests.support.mail import send_mail
-from tests.support.stack import StackUnderTest
+from tests.support.operators import operate
+from tests.support.stack import StackUnderTest, wait_for
 from tests.support.texting import Phone, control_claude
 
 STEPS = {"referrer", "name", "company_title", "email"}
@@ -179,3 +180,90 @@ def test_who_waits_for_approval_is_answered_and_stays_unverified(stack: StackUnd
     assert len(phone.received()) == before + 2
     assert known(phone, "verified", "email_verified") == [False, True]
     assert completions(phone) == 1
+
+
+def test_journey_a_from_the_first_text_to_the_concierges_first_answer(
+    stack: StackUnderTest,
+) -> None:
+    """behaviour.md, journey A: every step by the phone, by mail, and by the operator's command."""
+    referrer, phone = Phone(stack), Phone(stack)
+    referrer.converse("hi")
+    referrer.verify(first_name="Ilse", last_name="Referrer-Brandt")
+
+    # The bouncer asks; the details come in another order than they are asked for.
+    (first,) = phone.converse("hello")
+    assert "STOP" in first
+    phone.converse("I'm CFO at Fjordline, petra@fjordline.test", "Petra Nyqvist")
+    phone.converse("Ilse Referrer-Brandt sent me")
+    columns = ("first_name", "last_name", "company", "title", "email", "verified")
+    assert known(phone, *columns) == [
+        "Petra", "Nyqvist", "Fjordline", "CFO", "petra@fjordline.test", False,
+    ]  # fmt: skip
+    assert known(phone, "referred_by", "name_dropped") == [referrer.user()["id"], None]
+    phone.wait_until_idle()
+    address = next(t for t in reversed(phone.received()) if "verify+" in t).rsplit("\n", 1)[-1]
+
+    # The mail proves the address; only now there is somebody to be approved.
+    assert phone.number not in operate(stack, "waiting")[1]
+    send_mail(stack, "petra@fjordline.test", address)
+    wait_for(lambda: completions(phone), "complete onboarding")
+    status, waiting = operate(stack, "waiting")
+    assert status == 0
+    (line,) = [line for line in waiting.splitlines() if phone.number in line]
+    for shown in ("Petra Nyqvist", "Fjordline", "CFO", "petra@fjordline.test", "Ilse Referrer"):
+        assert shown in line
+    phone.wait_until_idle()
+    (bouncer,) = instances(phone)
+    assert (bouncer["agent_type"], bouncer["status"]) == ("bouncer", "active")
+    have = len(phone.received())
+
+    # The operator approves; the agent is handed over, and welcomes.
+    assert operate(stack, "approve", PHONE=phone.number) == (
+        0,
+        f"Petra Nyqvist ({phone.number}) is approved.\n",
+    )
+    welcome = phone.wait_for_texts(have + 1)[have]
+    phone.wait_until_idle()
+    assert welcome.startswith("Welcome to Yachtparty, Petra")
+    user = phone.user()
+    old, new = instances(phone)
+    assert (old["id"], old["status"]) == (bouncer["id"], "terminated")
+    assert old["terminated_at"] is not None
+    assert (new["agent_type"], new["status"]) == ("concierge", "active")
+    assert (user["verified"], user["poc_agent_type"]) == (True, "concierge")
+    assert user["poc_agent_id"] == str(new["id"])
+    (verified,) = phone.rows(
+        "select * from events where aggregate_id = %s and event_type = 'user.verified'", user["id"]
+    )
+    assert verified["payload"]["poc_agent_type"] == "concierge"
+    assert verified["payload"]["approved_by"]
+    assert verified["metadata"]["done"]["result"]["outcome"] == "applied"
+    tasks = {t["task_type"]: t for t in pending(phone)}
+    assert set(tasks) == {"account_manager_review", "re_engagement_check"}
+    assert tasks["re_engagement_check"]["context_json"]["reason"] == "silence"
+    assert phone.number not in operate(stack, "waiting")[1]
+
+    # The next text is the concierge's.
+    phone.converse("what can you do for me?")
+    phone.wait_until_idle()
+    (answer,) = phone.queued_rows()[-1:]
+    assert (answer["agent_id"], answer["status"]) == ("concierge", "sent")
+    assert [i["id"] for i in instances(phone)] == [bouncer["id"], new["id"]]
+
+    # Said twice, it is done once.
+    assert operate(stack, "approve", PHONE=phone.number)[0] == 0
+    phone.wait_until_idle()
+    assert sum(text.startswith("Welcome") for text in phone.received()) == 1
+
+
+def instances(phone: Phone) -> list[dict[str, Any]]:
+    return phone.rows(
+        "select * from agent_instances where user_id = %s order by created_at",
+        phone.user()["id"],
+    )
+
+
+def pending(phone: Phone) -> list[dict[str, Any]]:
+    return phone.rows(
+        "select * from agent_tasks where user_id = %s and status = 'pending'", phone.user()["id"]
+    )
