@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import permutations
 from uuid import UUID
 
+from lib.agents.judgement import REASONS
 from lib.core.ids import derived_id, inbound_message_id
 from lib.domain import messaging
 from lib.domain.community import credits_for, is_late, payment_key
@@ -173,11 +174,19 @@ def every_sent_text_is_at_twilio_once(evidence: Evidence) -> Iterator[str]:
             yield f"text {row['id']} went to somebody else"
         if row["status"] == "failed":
             yield f"text {row['id']} failed"
-        if row["status"] == "superseded" and (
-            row["superseded_reason"] != "opted out" or numbers[row["user_id"]] not in opting
-        ):
+        opted_out = row["superseded_reason"] == "opted out" and numbers[row["user_id"]] in opting
+        if row["status"] == "superseded" and not opted_out and not _is_judged_away(row):
             yield f"text {row['id']} is superseded: {row['superseded_reason']}"
     yield from (f"text {row or '(none)'} at Twilio has no row" for row in accepted)
+
+
+def _is_judged_away(text: Row) -> bool:
+    """Whether the agent would not say it any more, since the member has written meanwhile."""
+    return (
+        text["status"] == "superseded"
+        and _object(text["message_data"]).get("kind") == "proactive"
+        and text["superseded_reason"] in REASONS.values()
+    )
 
 
 def every_message_is_counted_once(evidence: Evidence) -> Iterator[str]:
@@ -257,7 +266,7 @@ def every_request_is_closed_and_told_once(evidence: Evidence) -> Iterator[str]:
     )
     for request in evidence.requests:
         texts = told.pop(f"community_request:{request['id']}", [])
-        owners = [text["user_id"] for text in texts if text["status"] == "sent"]
+        owners = [t["user_id"] for t in texts if t["status"] == "sent" or _is_judged_away(t)]
         if owners != [request["requesting_user_id"]]:
             yield f"request {request['id']} was told {len(owners)} times, in {len(texts)} texts"
         if len(closed[request["id"]]) != 1:
@@ -273,18 +282,20 @@ def every_request_is_closed_and_told_once(evidence: Evidence) -> Iterator[str]:
 
 
 def answers_follow_the_texts(evidence: Evidence) -> Iterator[str]:
-    """A text that was recorded before another began is decided with it or before it; and answers
-    leave in the order in which they were decided."""
+    """A text that was recorded before another began is decided with it or before it, unless it is
+    one that others go ahead of; and answers leave in the order in which they were decided."""
     reply = {row["id"]: row for row in evidence.queue}
     decided: dict[str, Row] = {}
     for events in _turns(evidence).values():
         row = next((reply[id_] for id_ in _rows_of(events) if id_ in reply), None)
         if row is not None:
             decided |= {event["id"]: row for event in events}
+    # From the third attempt on a text is claimed alone, and others go ahead while it waits.
+    passed = {e["id"] for e in evidence.events if _object(e["metadata"]).get("attempt", 1) > 2}
     for texts in _by_number(evidence.sent).values():
         for before, after in permutations(texts, 2):
             first, second = (decided.get(_event_of(text.sid)) for text in (before, after))
-            in_turn = before.recorded_s < after.began_s
+            in_turn = before.recorded_s < after.began_s and _event_of(before.sid) not in passed
             if in_turn and first and second and first["created_at"] > second["created_at"]:
                 yield f"text {before.sid} was decided after text {after.sid}"
     left = {text["row"]: n for n, text in enumerate(evidence.at_twilio)}

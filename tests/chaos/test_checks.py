@@ -285,3 +285,23 @@ def test_a_check_finds_what_it_is_there_for(
 
 def test_every_check_is_run_and_has_been_seen_to_find_something() -> None:
     assert {check for check, _ in BROKEN} == set(checks.CHECKS)
+
+
+def test_others_may_go_ahead_of_a_text_that_was_claimed_three_times() -> None:
+    evidence = _healthy()
+    _decided_backwards(evidence)
+    _left_backwards(evidence)
+    for event in evidence.events:
+        if "attempt" in (event["metadata"] or {}):
+            event["metadata"]["attempt"] = 3
+    assert list(checks.answers_follow_the_texts(evidence)) == []
+
+
+def test_what_nobody_asked_for_may_be_judged_away_and_an_answer_may_not() -> None:
+    evidence = _healthy()
+    text = evidence.queue[0]
+    evidence.at_twilio = [sent for sent in evidence.at_twilio if sent["row"] != text["id"]]
+    text |= {"status": "superseded", "superseded_reason": "settled by what the member wrote"}
+    assert list(checks.every_sent_text_is_at_twilio_once(evidence)) != []
+    text["message_data"] = {"kind": "proactive"}
+    assert list(checks.every_sent_text_is_at_twilio_once(evidence)) == []
