@@ -3,7 +3,6 @@
 Built by sql/functions/event_context.sql and task_context.sql; tests hold them against each other.
 """
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +17,8 @@ from lib.engine.turn import (
     Message,
     Opportunity,
     PendingTask,
+    Time,
+    Words,
 )
 
 
@@ -27,7 +28,7 @@ class EmailProof(Document):
     Whoever has opted out has no active conversation.
     """
 
-    now: datetime
+    now: Time
     member: Member
     conversation: Conversation | None = None
     steps_completed: list[str] = Field(default_factory=list)
@@ -39,7 +40,7 @@ class Silence(Document):
     without an answer in 72 hours, and when last."""
 
     unanswered: int = 0
-    last_written_at: datetime | None = None
+    last_written_at: Time | None = None
 
 
 class Approval(Document):
@@ -49,7 +50,7 @@ class Approval(Document):
     Whoever has opted out has no active conversation.
     """
 
-    now: datetime
+    now: Time
     member: Member
     conversation: Conversation | None = None
     agent_instances: list[AgentInstance] = Field(default_factory=list)
@@ -87,7 +88,7 @@ class Closure(Document):
     """community.closure_due. `opportunities` are introductions that lapse; `more` says that not
     everything is in it."""
 
-    now: datetime
+    now: Time
     requests: list[ClosingRequest]
     opportunities: list[Opportunity] = Field(default_factory=list)
     more: bool = False
@@ -102,7 +103,7 @@ class Response(Document):
     response_text: str = Field(repr=False)
     usefulness_score: int | None = None
     status: str | None = None
-    created_at: datetime | None = None
+    created_at: Time | None = None
 
 
 class Request(Document):
@@ -113,7 +114,7 @@ class Request(Document):
     requester_context: str | None = Field(default=None, repr=False)
     desired_outcome: str | None = None
     status: str | None = None
-    closed_loop_at: datetime | None = None
+    closed_loop_at: Time | None = None
 
 
 class Requester(Document):
@@ -126,7 +127,7 @@ class Requester(Document):
 class Routing(Document):
     """community.request_needed: whom it is for, and the open request that asks the same."""
 
-    now: datetime
+    now: Time
     requester: UUID | None = None
     experts: list[UUID] = Field(default_factory=list)
     attached_to: UUID | None = None
@@ -135,7 +136,7 @@ class Routing(Document):
 class IntroStep(Document):
     """intro.opportunity_accepted, _declined and _completed: what the event names."""
 
-    now: datetime
+    now: Time
     opportunity: Opportunity | None = None
 
 
@@ -145,7 +146,7 @@ class ShelfMember(Document):
     id: UUID
     phone_number: str = Field(repr=False)
     timezone: str | None = None
-    expertise: list[str] | None = None
+    expertise: Words | None = None
     response_pattern: Any = None
     verified: bool | None = False
     poc_agent_type: str | None = None
@@ -155,8 +156,8 @@ class ShelfRequest(Request):
     """The request that a task names."""
 
     requesting_user_id: UUID | None = None
-    expertise_needed: list[str] | None = None
-    expires_at: datetime | None = None
+    expertise_needed: Words | None = None
+    expires_at: Time | None = None
     request_summary: str | None = Field(default=None, repr=False)
 
 
@@ -172,10 +173,10 @@ class Shelf(Document):
     texts of 90 days by hour of the member's day; `unlisted_opportunities` are open introductions
     that they could make and that were never on their list."""
 
-    now: datetime
+    now: Time
     member: ShelfMember | None = None
     items: list[Item] = Field(default_factory=list)
-    last_inbound_at: datetime | None = None
+    last_inbound_at: Time | None = None
     request: ShelfRequest | None = None
     response: ShelfResponse | None = None
     opportunity: Opportunity | None = None
@@ -188,7 +189,7 @@ class Shelf(Document):
 class Scoring(Document):
     """process_community_response. `requesters` wait for the answer."""
 
-    now: datetime
+    now: Time
     response: Response | None = None
     request: Request | None = None
     requesters: list[Requester] = Field(default_factory=list)
@@ -203,6 +204,6 @@ class SummaryMessage(Message):
 class Summary(Document):
     """create_conversation_summary: the texts since the last summary, oldest first."""
 
-    now: datetime
+    now: Time
     conversation: Conversation | None = None
     messages: list[SummaryMessage] = Field(default_factory=list)

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Literal
 from uuid import UUID, uuid4
 
@@ -21,7 +20,7 @@ from lib.core.ids import derived_id
 from lib.core.model import JSON, ModelUnavailable
 from lib.engine.outbox import Outbox, report_broken
 from lib.engine.step import CommitRefused
-from lib.engine.turn import Conversation, Document, Member, Message
+from lib.engine.turn import Conversation, Document, Member, Message, Time
 from lib.engine.work import DecisionFailed, UnitOfWork
 
 _log = log.get("render")
@@ -40,7 +39,7 @@ class Draft(Document):
 
     id: UUID
     content: str | None = Field(default=None, repr=False)
-    created_at: datetime
+    created_at: Time
 
 
 class Rendering(Document):
@@ -52,7 +51,7 @@ class Rendering(Document):
     """
 
     source: UUID
-    now: datetime
+    now: Time
     member: Member
     conversation: Conversation | None = None
     history: list[Message]

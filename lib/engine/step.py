@@ -56,6 +56,10 @@ class Malformed(Exception):
     """An event or task that no handler can ever take; its words are fixed ones."""
 
 
+class Unreadable(Exception):
+    """A row that the context is made of cannot be read; its words are the server's code."""
+
+
 class CommitRefused(Exception):
     """The database would not apply a unit of work; its words name the change, never a value."""
 
@@ -161,7 +165,7 @@ class Stepper:
             kind = "dependency"
         elif isinstance(cause, Malformed):
             kind = "permanent"
-        said = str(cause) if isinstance(cause, Malformed | CommitRefused) else log.describe(cause)
+        said = str(cause) if isinstance(cause, _WORDED) else log.describe(cause)
         calls = _calls(work, claim, round_) if work else []
         if claim.task_id:
             answer = self._database.call(
@@ -190,11 +194,16 @@ class Stepper:
         return Done(answer["outcome"], _id(answer.get("more")))
 
 
+#: Errors whose words are ours, and fit to be kept.
+_WORDED = Malformed | Unreadable | CommitRefused
+
+
 def check_payload(claim: Claim, payload: type[BaseModel] | None) -> None:
     """Refuse what nobody will ever be able to handle; `payload` is the type's, None if unknown.
 
     Raises:
         Malformed: the type is unknown, or the payload is not of it.
+        Unreadable: there is no context to decide with, until somebody mends a row.
     """
     if payload is None:
         raise Malformed("unknown type")
@@ -202,6 +211,8 @@ def check_payload(claim: Claim, payload: type[BaseModel] | None) -> None:
         payload.model_validate(claim.payload)
     except ValidationError:
         raise Malformed("malformed payload") from None
+    if claim.context and "unreadable" in claim.context:
+        raise Unreadable(f"a row of its context cannot be read ({claim.context['unreadable']})")
 
 
 def _source_of(claim: Claim) -> JSON:

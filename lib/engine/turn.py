@@ -4,10 +4,30 @@ Built by sql/functions/claim_event.sql; a test holds the two against each other.
 """
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _within_reach(value: object) -> object:
+    """PostgreSQL has times that Python has not: from "-infinity" and years before Christ to
+    "infinity" and years of more than four digits. They stay long ago, or far ahead."""
+    if isinstance(value, str):
+        if value == "-infinity" or value.endswith("BC"):
+            return "1000-01-01T00:00:00Z"
+        if value == "infinity" or value.partition("-")[0][4:].isdigit():
+            return "9000-01-01T00:00:00Z"
+    return value
+
+
+#: A time as a row has it.
+Time = Annotated[datetime, BeforeValidator(_within_reach)]
+#: What stands in an array of words; an array may hold nulls, too.
+Words = Annotated[
+    list[str],
+    BeforeValidator(lambda v: [w for w in v if w is not None] if isinstance(v, list) else v),
+]
 
 
 class Document(BaseModel):
@@ -31,7 +51,7 @@ class Member(Document):
     verified: bool | None = False
     email_verified: bool | None = False
     innovator: bool | None = False
-    expertise: list[str] | None = None
+    expertise: Words | None = None
     poc_agent_id: str | None = None
     poc_agent_type: str | None = None
     timezone: str | None = None
@@ -57,7 +77,7 @@ class Message(Document):
     role: Literal["user", "assistant"]
     content: str = Field(repr=False)
     status: str | None = None
-    created_at: datetime
+    created_at: Time
 
 
 class Media(Document):
@@ -74,7 +94,7 @@ class InboundText(Document):
     message_id: UUID
     content: str = Field(repr=False)
     media: list[Media] = []
-    created_at: datetime
+    created_at: Time
 
 
 class AgentInstance(Document):
@@ -113,7 +133,7 @@ class OwnAnswer(Document):
 
     id: UUID
     verbatim_answer: str = Field(repr=False)
-    created_at: datetime
+    created_at: Time
 
 
 class GivenResponse(Document):
@@ -142,7 +162,7 @@ class CompetingOpportunity(Document):
 
     id: UUID
     status: str
-    expires_at: datetime | None = None
+    expires_at: Time | None = None
     priorities: list[IntroItem] = []
 
 
@@ -162,9 +182,9 @@ class Opportunity(Document):
     prospect_company: str | None = None
     bounty: int = 0
     status: str | None = None
-    created_at: datetime | None = None
-    expires_at: datetime | None = None
-    agreed_at: datetime | None = None
+    created_at: Time | None = None
+    expires_at: Time | None = None
+    agreed_at: Time | None = None
     offer: str | None = None
     categories: list[str] | None = None
     hidden: list[str] = Field(default_factory=list, repr=False)
@@ -197,10 +217,10 @@ class Item(Document):
     value_score: float | None = None
     priority_rank: int | None = None
     status: str | None = None
-    created_at: datetime | None = None
-    expires_at: datetime | None = None
+    created_at: Time | None = None
+    expires_at: Time | None = None
     shown: int = 0
-    shown_at: datetime | None = None
+    shown_at: Time | None = None
     answered: bool = False
     has_answered: bool = False
     own_answer: OwnAnswer | None = None
@@ -240,7 +260,7 @@ class PendingTask(Document):
     """A pending task of the member."""
 
     id: UUID
-    scheduled_for: datetime
+    scheduled_for: Time
     context_json: dict[str, Any] = {}
 
 
@@ -258,7 +278,7 @@ class Turn(Document):
     """
 
     source: UUID
-    now: datetime
+    now: Time
     member: Member
     conversation: Conversation
     history: list[Message]

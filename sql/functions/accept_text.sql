@@ -101,7 +101,7 @@ begin
         and as_object(v_text.message_data) -> 'items' ? id::text;
     update conversations
     set
-        messages_since_summary = coalesce(messages_since_summary, 0) + 1,
+        messages_since_summary = least(coalesce(messages_since_summary, 0), 2147483646) + 1,
         last_message_at = p_now,
         updated_at = p_now
     where id = (select m.conversation_id from messages as m where m.id = p_id);

@@ -11,7 +11,8 @@
 --              p_replaces, a live token of the caller's own that this claim takes over (after commit
 --              answered newer); does not count as an attempt
 --              p_now, tests and the local clock only
--- result       {outcome: claimed, token, event, events (ids claimed), alone, context | null}
+-- result       {outcome: claimed, token, event, events (ids claimed), alone, context | null, or {unreadable:
+--               SQLSTATE} where a row that it is made of cannot be read}
 --              {outcome: busy | done | dead | unknown | retry}
 --              {outcome: not_due, retry_at}
 --              {outcome: skipped, events}: texts of a member who has opted out meanwhile; marked done
@@ -39,6 +40,7 @@ declare
     v_ids uuid [];
     v_alone boolean := false;
     v_dead uuid [];
+    v_context jsonb;
     v_now timestamptz;
 begin
     select * into v_event from events where id = p_event_id;
@@ -206,13 +208,23 @@ begin
         set
             metadata = as_object(metadata) - 'retry_at' - 'alone'
             || jsonb_build_object(
-                'lease', jsonb_build_object('token', p_token, 'until', v_now + make_interval(secs => p_lease_s)),
+                'lease', jsonb_build_object('token', p_token, 'until', lease_end(p_lease_s, v_now)),
                 'attempt', coalesce(as_count(as_object(metadata) ->> 'attempt'), 0) + 1
             )
             || case when v_alone then '{"alone": true}'::jsonb else '{}' end
         where id = any(v_ids);
     end if;
 
+    begin
+        v_context := case
+            when v_turn then turn_context(v_event.aggregate_id, v_ids, v_now)
+            else event_context(v_event, v_now)
+        end;
+    exception
+        -- Without a claim no attempt would count, and whoever wakes us would do so for ever.
+        when data_exception or program_limit_exceeded then
+            v_context := jsonb_build_object('unreadable', sqlstate);
+    end;
     return jsonb_build_object(
         'outcome', 'claimed',
         'token', p_token,
@@ -226,10 +238,7 @@ begin
             from events as e
             where e.id = v_ids[1]
         ),
-        'context', case
-            when v_turn then turn_context(v_event.aggregate_id, v_ids, v_now)
-            else event_context(v_event, v_now)
-        end
+        'context', v_context
     );
 exception
     when lock_not_available or deadlock_detected then

@@ -41,7 +41,7 @@ declare
     c_window_most constant integer := 200;
     c_counted_at_most constant integer := 1000000;
     v_limit integer := least(greatest(coalesce(p_limit, 10), 1), 100);
-    v_lease interval := make_interval(secs => greatest(coalesce(p_lease_s, 600), c_shortest_lease_s));
+    v_lease_s integer := greatest(coalesce(p_lease_s, 600), c_shortest_lease_s);
     v_now timestamptz := coalesce(p_now, clock_timestamp());
     v_is_any_old boolean;
     v_looked_at integer := 0;
@@ -77,10 +77,11 @@ begin
                 (t.status = 'processing') is true
                 and coalesce(t.last_attempted_at, t.scheduled_for)
                 <= v_now - make_interval(secs => c_shortest_lease_s)
-                and coalesce(
-                    as_time(as_object(t.result_json) #>> '{claim,until}'),
-                    coalesce(t.last_attempted_at, t.scheduled_for) + c_foreign_lease
-                ) <= v_now
+                and case
+                    when as_time(as_object(t.result_json) #>> '{claim,until}') is null
+                        then coalesce(t.last_attempted_at, t.scheduled_for) <= v_now - c_foreign_lease
+                    else not lease_runs(t.result_json #>> '{claim,until}', v_now)
+                end
             limit c_reaped_at_most
             for update skip locked
         )
@@ -163,7 +164,7 @@ begin
             last_attempted_at = v_now,
             retry_count = least(greatest(coalesce(t.retry_count, 0), 0), c_counted_at_most) + 1,
             result_json = as_object(t.result_json) || jsonb_build_object(
-                'claim', jsonb_build_object('token', p_token, 'until', v_now + v_lease)
+                'claim', jsonb_build_object('token', p_token, 'until', lease_end(v_lease_s, v_now))
             )
         where t.id = any(v_taken);
         v_claimed := v_taken;

@@ -29,7 +29,7 @@ begin
             user_id = p_user_id
             and (status = 'processing') is true
             and as_object(result_json) #>> '{claim,token}' is distinct from p_token::text
-            and coalesce(as_time(result_json #>> '{claim,until}') > p_now, false)
+            and lease_runs(result_json #>> '{claim,until}', p_now)
     );
 end;
 $$;

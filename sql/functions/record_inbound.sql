@@ -80,7 +80,7 @@ begin
     );
     update conversations
     set
-        messages_since_summary = coalesce(messages_since_summary, 0) + 1,
+        messages_since_summary = least(coalesce(messages_since_summary, 0), 2147483646) + 1,
         last_message_at = v_now,
         updated_at = v_now
     where id = v_conversation_id;

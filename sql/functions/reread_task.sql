@@ -40,7 +40,7 @@ begin
     update agent_tasks
     set
         result_json = jsonb_set(
-            result_json, '{claim,until}', to_jsonb(v_now + make_interval(secs => greatest(p_lease_s, 15)))
+            result_json, '{claim,until}', to_jsonb(lease_end(greatest(p_lease_s, 15), v_now))
         )
     where id = p_task_id
     returning * into v_task;

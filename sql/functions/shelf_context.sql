@@ -25,7 +25,10 @@ begin
     v_zone := member_zone(v_member.timezone, v_member.phone_number);
     return jsonb_build_object(
         'now', p_now,
-        'member', case when v_member.id is not null then to_jsonb(v_member) - 'email' - 'credit_balance' end,
+        'member', case when v_member.id is not null then
+            to_jsonb(v_member) - 'email' - 'credit_balance'
+            || jsonb_build_object('response_pattern', as_readable(v_member.response_pattern))
+        end,
         'items', member_items(p_user_id, p_now),
         'last_inbound_at', (
             select max(m.created_at) from messages as m where m.user_id = p_user_id and m.direction = 'inbound'
@@ -69,6 +72,7 @@ begin
                     m.user_id = p_user_id
                     and m.direction = 'inbound'
                     and m.created_at > p_now - interval '90 days'
+                    and m.created_at <= p_now
                 group by 1
             ) as h
         )

@@ -64,16 +64,19 @@ begin
                 when lease_is_live(o.metadata, v_now) then false
                 when as_time(as_object(o.metadata) ->> 'retry_at') > v_now then false
                 when
-                    o.created_at >= v_now - c_age
+                    -- One of a time ahead would otherwise wait for that.
+                    o.created_at between v_now - c_age and v_now
                     and not as_object(o.metadata) ?| '{retry_at,lease}'
                     then false
                 else
                     as_time(as_object(o.metadata) ->> 'published_at') is null
+                    -- Taken from now and not added to what may be the last time there is.
                     or as_time(o.metadata ->> 'published_at')
-                    + least(
+                    <= v_now - least(
                         c_age * power(2, least(coalesce(as_count(o.metadata ->> 'published'), 1), 10) - 1),
                         c_delay_most
-                    ) <= v_now
+                    )
+                    or as_time(o.metadata ->> 'published_at') > v_now + c_age
                     -- A retry is due when its time comes, however often the event was published before.
                     or as_time(o.metadata ->> 'retry_at') > as_time(o.metadata ->> 'published_at')
             end

@@ -9,7 +9,8 @@
 --
 -- arguments    p_task, a claimed task; p_now
 -- result       the document, or null for a type that needs none. Whatever is wrong with the row's ids
---              yields a document with nulls: the handler refuses it, and no other task is touched.
+--              yields a document with nulls, and where a row that it is made of cannot be read it is
+--              {unreadable: SQLSTATE}: the task fails, and no other one is touched.
 -- locks        none of its own: meaningful only under the member's lease
 create or replace function task_context(p_task agent_tasks, p_now timestamptz)
 returns jsonb
@@ -116,5 +117,8 @@ begin
         else
             return null;
     end case;
+exception
+    when data_exception or program_limit_exceeded then
+        return jsonb_build_object('unreadable', sqlstate);
 end;
 $$;

@@ -71,7 +71,9 @@ begin
         select
             coalesce(
                 jsonb_agg(distinct e.payload -> 'step') filter (
-                    where e.event_type = 'user.onboarding_step.completed' and e.payload ? 'step'
+                    where
+                        e.event_type = 'user.onboarding_step.completed'
+                        and jsonb_typeof(e.payload -> 'step') = 'string'
                 ), '[]'
             ),
             coalesce(bool_or(e.event_type = 'user.onboarding_completed'), false)
@@ -140,7 +142,9 @@ begin
         'history', coalesce(v_history, '[]'),
         'texts', coalesce(v_texts, '[]'),
         'agent_instances', coalesce((
-            select jsonb_agg(to_jsonb(a) order by a.created_at desc)
+            select jsonb_agg(
+                to_jsonb(a) || jsonb_build_object('config_json', as_readable(a.config_json)) order by a.created_at desc
+            )
             from agent_instances as a
             where a.user_id = p_user_id and a.status = 'active'
         ), '[]'),
@@ -213,7 +217,7 @@ begin
         're_engagement', (
             select to_jsonb(t)
             from (
-                select k.id, k.scheduled_for, k.context_json
+                select k.id, k.scheduled_for, as_object(as_readable(k.context_json)) as context_json
                 from agent_tasks as k
                 where
                     k.user_id = p_user_id

@@ -145,6 +145,31 @@ def test_a_task_that_nobody_can_read_fails_at_once_and_alone(stack: StackUnderTe
     assert failed == {"status": "failed", "error_log": "malformed payload"}
 
 
+def test_a_task_whose_member_cannot_be_read_fails_alone_and_says_so(stack: StackUnderTest) -> None:
+    one = expert(stack)
+    one.rows(
+        "with item as (insert into user_priorities (user_id, priority_rank, item_type, item_id)"
+        " select id, 1, 'solution_update', id from users where phone_number = %s"
+        " returning id, user_id), conversation as (insert into conversations"
+        " (user_id, phone_number) select id, phone_number from users where phone_number = %s"
+        " returning id, user_id), heard as (insert into messages"
+        " (conversation_id, user_id, role, content, direction, created_at)"
+        " select id, user_id, 'user', 'x', 'inbound', 'infinity' from conversation returning id)"
+        " insert into message_queue (user_id, agent_id, message_data, scheduled_for, status,"
+        " sent_at) select user_id, 'x', jsonb_build_object('items', jsonb_build_array(id)), now(),"
+        " 'sent', '294276-12-31T23:59:59Z' from item returning id",
+        one.number,
+        one.number,
+    )
+    broken = schedule(stack, "account_manager_review", one.user()["id"])
+    _, good = scoring(stack)
+    run_tasks(stack)
+    assert task(stack, good)["status"] == "completed"
+    failed = task(stack, broken)
+    assert (failed["status"], failed["retry_count"]) == ("pending", 1)
+    assert failed["error_log"] == "a row of its context cannot be read (22008)"
+
+
 def test_a_text_that_comes_while_a_task_of_the_member_runs_is_answered_right_after_it(
     stack: StackUnderTest,
 ) -> None:
