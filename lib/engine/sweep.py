@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from lib.adapters.supabase import Database
+from lib.adapters.supabase import Database, DatabaseRefused
 from lib.adapters.twilio_sms import ListedText, Texts, TwilioUnavailable
 from lib.core import clock, log
 from lib.core.ids import receipt_key
@@ -37,6 +37,7 @@ class Swept:
 
     `oldest_open_s`: seconds that the event waits which has waited longest, 0 when none does.
     `spent_today_usd`: what Claude has cost since midnight UTC.
+    `refused`: texts whose beginning or end the database would not have.
     """
 
     passes: int = 0
@@ -45,6 +46,7 @@ class Swept:
     settled: dict[str, int] = field(default_factory=dict)
     recovered: int = 0
     twilio_failed: int = 0
+    refused: int = 0
     oldest_open_s: int = 0
     spent_today_usd: float = 0.0
 
@@ -115,12 +117,12 @@ class Sweeper:
                 # A listing that failed says nothing; the text stays in flight.
                 self.swept.twilio_failed += 1
                 continue
-            answer = self._database.call(
-                "settle_send",
-                id=send["id"],
-                token=token,
-                found=[_found(text) | cost(send) for text in listed if text.body == send["body"]],
-            )
+            found = [_found(text) | cost(send) for text in listed if text.body == send["body"]]
+            try:
+                answer = self._database.call("settle_send", id=send["id"], token=token, found=found)
+            except DatabaseRefused:
+                self._refused("text not settled", message_id=send["id"])
+                continue
             outcome = answer["outcome"]
             self.swept.settled[outcome] = self.swept.settled.get(outcome, 0) + 1
 
@@ -138,10 +140,19 @@ class Sweeper:
         for message_id, text in texts.items():  # in the order in which they were sent
             if message_id not in missing:
                 continue
-            answer = inbound.record(self._database, text)
+            try:
+                answer = inbound.record(self._database, text)
+            except DatabaseRefused:
+                self._refused("text not recorded", message_id=message_id)
+                continue
             self.swept.recovered += answer["outcome"] != "duplicate"
             if answer["event_id"]:
                 self._publish([answer["event_id"]])
+
+    def _refused(self, what: str, **fields: str) -> None:
+        """One that the database will not have keeps nobody from the others."""
+        self.swept.refused += 1
+        _log.exception(what, extra=fields)
 
 
 def _found(text: ListedText) -> JSON:

@@ -59,6 +59,26 @@ def test_a_webhook_call_that_comes_after_all_is_a_duplicate(stack: StackUnderTes
 
 
 @pytest.mark.usefixtures("no_webhook")
+def test_a_text_that_the_database_refuses_keeps_nobody_from_being_found(
+    stack: StackUnderTest,
+) -> None:
+    refused, phone = Phone(stack), Phone(stack)
+    refused.text_through_twilio("refuse me")
+    phone.text_through_twilio("is anybody there?")
+    check = "alter table messages add constraint refusing check (content <> 'refuse me') not valid"
+    with stack.connect() as session:
+        session.execute(check.encode())
+    try:
+        assert stack.run_schedule("event_sweeper")["refused"] == 1
+        phone.wait_for_texts(1)
+    finally:
+        with stack.connect() as session:
+            session.execute("alter table messages drop constraint refusing")
+    stack.run_schedule("event_sweeper")
+    refused.wait_for_texts(1)
+
+
+@pytest.mark.usefixtures("no_webhook")
 def test_texts_are_found_in_the_order_in_which_they_were_sent(stack: StackUnderTest) -> None:
     phone = Phone(stack)
     bodies = ["hello there", "I'm Tia Brandt", "CTO at Acme"]
