@@ -11,14 +11,14 @@ Answers: 200 whenever the outcome is recorded or needs no record; 503 when nothi
          in the end dead-letters.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from flask import Request, Response, jsonify
 
-from lib.adapters import claude, pubsub, supabase
-from lib.adapters.push import BadPush, event_id_of
+from lib.adapters import claude, pubsub, push, supabase
+from lib.adapters.push import BadPush
 from lib.adapters.twilio_sms import Sms
 from lib.agents.handlers import event_handlers
 from lib.core import log, trace
@@ -57,14 +57,14 @@ _processor = EventProcessor(
 @trace.function
 def event_processor(request: Request) -> Response:
     """Entry point."""
-    body = request.get_json(silent=True)
     try:
+        body = push.read(request.get_data(cache=False))
         if isinstance(body, dict) and "event_type" in body:
             event_id = _record_scheduled(
                 body["event_type"], request.headers.get("X-CloudScheduler-ScheduleTime", "")
             )
         else:
-            event_id = event_id_of(body)
+            event_id = push.event_id_of(body)
         return jsonify({"outcome": _processor.run(event_id)})
     except BadPush as error:
         _log.error("push refused", extra={"reason": str(error)})
@@ -83,11 +83,8 @@ def _record_scheduled(event_type: Any, scheduled_at: str) -> UUID:
     registered = EVENT_TYPES.get(event_type) if isinstance(event_type, str) else None
     if registered is None or not registered.scheduled:
         raise BadPush("The body names no event type that a schedule may ask for.")
-    try:
-        due = datetime.fromisoformat(scheduled_at)
-    except ValueError:
-        due = None
-    if due is None or due.tzinfo is None:
+    due = _utc(scheduled_at)
+    if due is None:
         raise BadPush("X-CloudScheduler-ScheduleTime is missing or no time with an offset.")
     event_id = scheduled_event_id(event_type, due)
     with trace.step(_log, "tick", event_id=str(event_id), event_type=event_type):
@@ -102,3 +99,12 @@ def _record_scheduled(event_type: Any, scheduled_at: str) -> UUID:
         )
         trace.say(outcome=answer["outcome"])
     return event_id
+
+
+def _utc(written: str) -> datetime | None:
+    """A time; None for what is none, or has no offset and so would be this machine's time."""
+    try:
+        time = datetime.fromisoformat(written)
+        return time.astimezone(UTC) if time.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

@@ -11,6 +11,19 @@ class BadPush(Exception):
     """A body that names no event; its words are one fixed sentence."""
 
 
+def read(body: bytes) -> Any:
+    """A body as JSON, whatever it is said to be: Cloud Scheduler sends application/octet-stream
+    unless its job names another type.
+
+    Raises:
+        BadPush: it is none.
+    """
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise BadPush("The body is no JSON.") from None
+
+
 def event_id_of(body: Any) -> UUID:
     """The event id of a push body: raw Pub/Sub push, or a CloudEvent's data (the same shape).
 
@@ -26,5 +39,5 @@ def event_id_of(body: Any) -> UUID:
     try:
         data = body["message"]["data"]
         return UUID(json.loads(base64.b64decode(data, validate=True))["event_id"])
-    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, binascii.Error):
         raise BadPush("The body is no Pub/Sub push that names an event.") from None

@@ -1,7 +1,7 @@
 """The hourly closure: answers are scored and paid, requests closed, requesters told, each once."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -146,6 +146,26 @@ def test_the_same_tick_again_and_again_is_one_event(stack: StackUnderTest) -> No
     wait_for(lambda: closures(stack, due) == [True], "one processed event")
 
 
+def test_one_time_is_one_event_however_it_is_written_and_its_body_is_called(
+    stack: StackUnderTest,
+) -> None:
+    due = now(stack).replace(microsecond=0)
+    in_tokyo = due.astimezone(timezone(timedelta(hours=9)))
+    before = scheduled_events(stack)
+    for written in (f"{due:%Y-%m-%dT%H:%M:%S}Z", due.isoformat(), in_tokyo.isoformat(),
+                    f"{due:%Y-%m-%dT%H:%M:%S}.000000000Z"):  # fmt: skip
+        httpx.post(
+            stack.description["functions"]["event_processor"],
+            content=b'{"event_type": "community.closure_due"}',
+            headers={
+                "X-CloudScheduler-ScheduleTime": written,
+                # What Cloud Scheduler sends where its job names no type.
+                "Content-Type": "application/octet-stream",
+            },
+        ).raise_for_status()
+    assert scheduled_events(stack) == before + 1
+
+
 def test_more_requests_than_one_closure_takes_are_all_closed(stack: StackUnderTest) -> None:
     asker = requester(stack)
     asked = [
@@ -166,6 +186,7 @@ def test_more_requests_than_one_closure_takes_are_all_closed(stack: StackUnderTe
         ({"event_type": "community.closure_due"}, ""),
         ({"event_type": "community.closure_due"}, "yesterday"),
         ({"event_type": "community.closure_due"}, "2026-11-22T10:00:00"),
+        ({"event_type": "community.closure_due"}, "0001-01-01T00:00:00+14:00"),
         ({"event_type": "user.message.received"}, "2026-11-22T10:00:00Z"),
         ({"event_type": "nothing.known"}, "2026-11-22T10:00:00Z"),
         ({"event_type": {"a": 1}}, "2026-11-22T10:00:00Z"),

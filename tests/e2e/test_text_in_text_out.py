@@ -1,8 +1,10 @@
 """The main job: a text in, the right text out."""
 
+import base64
 import json
 
 import httpx
+import pytest
 
 from tests.support.stack import StackUnderTest, wait_for
 from tests.support.texting import Phone, asked_of_claude, control_twilio
@@ -119,6 +121,34 @@ def test_a_text_that_is_not_delivered_ends_undelivered_with_its_code(stack: Stac
     lost = phone.texts_recorded("outbound")[0]["content"]
     asked = json.dumps(asked_of_claude(stack)[-1], ensure_ascii=False)
     assert f"(not delivered) {lost[:20]}" in asked
+
+
+def pushed(data: bytes) -> bytes:
+    return json.dumps({"message": {"data": base64.b64encode(data).decode()}}).encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b"null", b"[]", b"7", b'"text"', b"\xff\xfe", b"[" * 100_000, b"9" * 10_000,
+        b'{"data": null}', b'{"data": {}}', b'{"data": {"message": []}}',
+        b'{"message": {"data": 7}}', b'{"message": {"data": "no base64"}}',
+        b'{"message": {"data": "eyJ"}}',
+        pushed(b""), pushed(b"nonsense"), pushed(b"[]"), pushed(b"7"), pushed(b"\xff"),
+        pushed(b'{"event_id": null}'), pushed(b'{"event_id": 7}'), pushed(b'{"event_id": "x"}'),
+        pushed(b'{"event_id": {"a": 1}}'), pushed(b"[" * 100_000), pushed(b"9" * 10_000),
+        b'{"specversion": "1.0", "type": "t", "source": "s", "id": "1", "data": "text"}',
+        b'{"specversion": "1.0", "type": "t", "source": "s", "id": "1"}',
+    ],
+    ids=lambda body: body[:30].decode("ascii", "replace"),
+)  # fmt: skip
+def test_a_push_that_makes_no_sense_is_refused_with_one_sentence(
+    stack: StackUnderTest, body: bytes
+) -> None:
+    url = stack.description["functions"]["event_processor"]
+    answer = httpx.post(url, content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.text.count(".")) == (400, 1)
+    assert answer.text.startswith("The body is no ")
 
 
 def test_a_push_that_names_no_event_is_refused_and_an_unknown_one_acknowledged(
