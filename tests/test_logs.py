@@ -302,6 +302,15 @@ def test_even_what_the_framework_logs_by_itself_has_no_words(
     assert without_secrets((tmp_path / "log").read_text())
 
 
+def test_warnings_and_the_last_words_of_threads_are_lines_without_words(tmp_path: Path) -> None:
+    with running_function("careless", tmp_path / "log", WORDS=WORDS) as function:
+        assert function.call().status_code == 200
+        warned, ended = function.lines()
+    assert (warned["severity"], warned["logger"]) == ("WARNING", "py.warnings")
+    assert (ended["severity"], ended["error"]) == ("ERROR", "ValueError < KeyError")
+    assert without_secrets((tmp_path / "log").read_text())
+
+
 @pytest.mark.parametrize("status", [400, 500])
 def test_no_adapter_logs_what_it_sent_or_what_it_was_answered(tmp_path: Path, status: int) -> None:
     words = {"message": WORDS, "details": WORDS, "hint": WORDS, "error": {"message": WORDS}}

@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -119,6 +120,14 @@ def setup() -> None:
         # functions-framework puts one here that writes words, where LOG_EXECUTION_ID is set.
         root.handlers = [handler]
     logging.getLogger(_OURS).setLevel(runtime().log_level)
+    # Both would write words to stderr, which Cloud Logging keeps as well: a warning of pydantic's
+    # quotes the value, and a thread's last words are those of its exception.
+    logging.captureWarnings(capture=True)
+    threading.excepthook = _log_thread
+
+
+def _log_thread(args: threading.ExceptHookArgs) -> None:
+    get("threads").error("a thread ended", exc_info=args.exc_value)
 
 
 def get(name: str) -> logging.Logger:

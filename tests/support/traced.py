@@ -193,7 +193,8 @@ def running_function(target: str, log: Path, **variables: str) -> Iterator[Funct
 
 
 def _wait_for_port(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 30
+    # A busy machine takes its time to import; a function that fails ends by itself.
+    deadline = time.monotonic() + 120
     while True:
         assert process.poll() is None, "the function ended at its start"
         # The framework answers this path itself: the function is not called.

@@ -1,6 +1,8 @@
 """Functions for the tests of logs and spans, run by functions-framework as deployed ones are."""
 
 import os
+import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import NoReturn
@@ -55,6 +57,16 @@ def bare(_request: Request) -> Response:
     """The same without any of our care for it."""
     _quote()
     return Response("never")
+
+
+@trace.function
+def careless(_request: Request) -> Response:
+    """What others write to stderr: a warning, and the last words of a thread."""
+    warnings.warn(os.environ["WORDS"], stacklevel=1)
+    thread = threading.Thread(target=_quote)
+    thread.start()
+    thread.join()
+    return Response("done")
 
 
 @trace.function
