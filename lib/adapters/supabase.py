@@ -78,7 +78,7 @@ class Database:
             DatabaseRefused: the call itself is wrong.
         """
         body = {
-            f"p_{name}": _plain(value) for name, value in arguments.items() if value is not None
+            f"p_{name}": as_json(value) for name, value in arguments.items() if value is not None
         }
         moved = clock.moved_now()
         if moved is not None:
@@ -141,7 +141,8 @@ def connect() -> Database:
     return Database(load(SupabaseSettings))
 
 
-def _plain(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """A value as JSON has it: ids and times as text."""
     match value:
         case UUID():
             return str(value)
@@ -152,8 +153,8 @@ def _plain(value: Any) -> Any:
         case str():
             return value
         case Mapping():
-            return {k: _plain(v) for k, v in value.items()}
+            return {k: as_json(v) for k, v in value.items()}
         case Iterable():
-            return [_plain(v) for v in value]
+            return [as_json(v) for v in value]
         case _:
             return value

@@ -4,6 +4,7 @@ Whoever is told about an event may call `EventProcessor.run` with its id, any nu
 the same time.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from uuid import UUID, uuid4
 
@@ -21,8 +22,10 @@ _log = log.get("events")
 #: behaviour.md, "Turns": lease 90 s, of which the model gets 45 s.
 LEASE_S = 90
 DECIDE_S = 45.0
-#: Events one run goes on with before it leaves the rest to the sweeper.
+#: Events one run goes on with before it leaves the rest to the sweeper, and seconds in which it
+#: begins with another: a function has ten minutes, and a push is not waited for any longer.
 MAX_CHAIN = 20
+CHAIN_FOR_S = 120.0
 
 
 class EventProcessor:
@@ -50,8 +53,9 @@ class EventProcessor:
         """
         first: str | None = None
         following: UUID | None = event_id
+        until = time.monotonic() + CHAIN_FOR_S
         for _ in range(MAX_CHAIN):
-            if following is None:
+            if following is None or (first and time.monotonic() >= until):
                 break
             done = self._one(following)
             first = first or done.outcome
