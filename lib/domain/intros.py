@@ -4,7 +4,7 @@ behaviour.md, "Intros". A member who could introduce somebody (the connector) is
 the innovator who wants to meet them. The two learn each other's names when both have said yes.
 
 >>> score(bounty=50, age=timedelta(days=1)), score(bounty=200, age=timedelta(days=3))
-(85.0, 80.0)
+(85.0, 80)
 >>> offer("Acme moves freight.", ["freight"], hidden=["Acme Inc."])
 'freight'
 """
@@ -67,8 +67,8 @@ def who(name: str, title: str | None, company: str | None) -> str:
 def agreed_text(prospect: str, innovator: str | None, email: str | None) -> str:
     """What the connector is told when both have said yes."""
     other = innovator or "The other side"
-    where = f" You can write to both of them; {email} is their address." if email else ""
-    return f"{other} would be glad to meet {prospect}.{where} Thanks for introducing them."
+    where = f" Their e-mail address for it is {email}." if email else ""
+    return f"{other} would be glad if you introduced {prospect}.{where} Thanks for doing that."
 
 
 def agreed_text_of_innovator(prospect: str, connector: str | None) -> str:

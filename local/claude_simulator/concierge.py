@@ -8,6 +8,7 @@ says what "yes" means.
 import re
 from typing import Any
 
+from local.claude_simulator import introductions
 from local.claude_simulator.bouncer import Move
 from local.claude_simulator.prompt import JSON, Turn
 from local.claude_simulator.wishes import wish
@@ -64,7 +65,9 @@ _WHAT_FOR = re.compile(
 )
 _HELPED, _KNOWS = "Did that help?", "Is that something you know about?"
 #: Tools whose turn is about an item already.
-_ABOUT_ITEMS = frozenset({"record_answer", "report_outcome", "decline_item"})
+_ABOUT_ITEMS = frozenset(
+    {"record_answer", "report_outcome", "decline_item", "accept_intro", "report_intro"}
+)
 _STOP_WORDS = re.compile(
     r"\b(?:who|knows|does|anyone|anybody|has|can|here|about|with|have|the|a|an|and|or|for|"
     r"to|of|in|on|is|are|do|we|our|my|i|need|know|good|recommend|ask|community|others|"
@@ -80,6 +83,9 @@ def next_move(turn: Turn) -> Move:
         return Move(
             "An item is to be brought up.", _brought_up(_items(turn)[turn.card["bring_up"][0] - 1])
         )
+    if "follow_up" in turn.card:
+        intro = turn.card["intros"][turn.card["follow_up"] - 1]
+        return Move("I ask what became of it.", introductions.asked_after(intro))
     if "silent" in turn.card:
         return Move("I see no reason to write.", "(silence)")
     if not turn.calls and turn.tools and turn.words and (tool := _tool(turn)) is not None:
@@ -113,12 +119,14 @@ def _tool(turn: Turn) -> tuple[str, JSON] | None:
     said = " ".join(" ".join(turn.words).split())
     last = turn.last_said or ""
     shown = [item for item in _items(turn) if item.get("brought_up")]
-    questions = [i for i in shown if "open" in i and not i.get("answered_by_them")]
+    questions = [i for i in shown if _is_question(i) and not i.get("answered_by_them")]
     answers = [i for i in shown if "answer" in i]
     if wanted := wish(said, turn.card):
         return wanted
     if _CANCEL.search(said) and (requests := turn.card.get("requests")):
         return "cancel_request", {"request": _meant(said, requests, "question")["request"]}
+    if about := introductions.tool(said, last, turn.card):
+        return about
     short = _JUST_NO.fullmatch(said) or _JUST_YES.fullmatch(said)
     if answers and _HELPED in last and (short or _OUTCOME.search(said) or _NO.search(said)):
         return "report_outcome", {"item": _meant(last, answers, "answer")["item"]}
@@ -139,6 +147,10 @@ def _tool(turn: Turn) -> tuple[str, JSON] | None:
         areas = re.split(r",| and |&", expert["v"])
         return "set_expertise", {"areas": [a.strip() for a in areas if a.strip()]}
     return None
+
+
+def _is_question(item: JSON) -> bool:
+    return "open" in item and "person" not in item
 
 
 def _is_answer(said: str) -> bool:
@@ -203,6 +215,8 @@ def _after_tools(turn: Turn) -> str | None:
         "not_now": "OK, I'll leave you in peace for a while.",
     }
     for name, result in turn.calls.items():
+        if (words := introductions.after(name, result)) is not None:
+            return words
         if "error" in result:
             return "I couldn't do that. Could you say it another way?"
         if name == "record_answer" and result.get("added"):
@@ -220,6 +234,8 @@ def _items(turn: Turn) -> list[JSON]:
 
 
 def _brought_up(item: JSON) -> str:
+    if "person" in item:
+        return introductions.brought_up(item)
     if "answer" in item:
         asked = "" if item.get("brought_up") else f" {_HELPED}"
         return f"There is an answer to your question: {_line(item['answer'])}{asked}"
@@ -272,7 +288,7 @@ def _asked_back(turn: Turn, said: str) -> str | None:
     questions = [
         item
         for item in _items(turn)
-        if item.get("brought_up") and "open" in item and not item.get("answered_by_them")
+        if item.get("brought_up") and _is_question(item) and not item.get("answered_by_them")
     ]
     if questions and _JUST_YES.fullmatch(said) and _KNOWS in (turn.last_said or ""):
         return "Good. What would you tell them?"

@@ -29,6 +29,9 @@ _PACE = re.compile(
     r"\s+(?P<unit>day|hour)\b",
     re.I,
 )
+_USUAL_PACE = re.compile(
+    r"\b(?:(?:usual|normal|old) pace|as often as (?:before|usual|you like|you want))\b", re.I
+)
 _PLACE = re.compile(
     r"\b(?:i'm|i am|i live|i moved|moved|moving|relocated|based|living)\s+(?:now\s+|currently\s+)?"
     r"(?:based\s+|living\s+)?(?:in|to)\s+(?P<v>[A-Z]\w+(?: [A-Z]\w+)?)"
@@ -46,6 +49,8 @@ NOT_NOW = re.compile(
 
 def wish(said: str, card: JSON) -> tuple[str, JSON] | None:
     """The tool and its arguments; None for anything else."""
+    if _USUAL_PACE.search(said):
+        return "set_pace", {}
     if _WRITING.search(said) or "quiet" in said.casefold():
         if hours := _hours(said, card):
             return "set_quiet_hours", {"start": hours[0], "end": hours[1]}

@@ -209,7 +209,9 @@ def test_accepting_pauses_what_competes_and_asks_the_other_side(world: World) ->
 def test_when_both_have_said_yes_each_learns_the_other_s_name(world: World) -> None:
     one = agreed(world)
     assert world.row(one)["intro_scheduled_at"] is not None
-    assert "Noor Haddad, Quantel Inc. would be glad to meet Jo Lind" in world.heard(world.connector)
+    assert "Noor Haddad, Quantel Inc. would be glad if you introduced Jo Lind" in world.heard(
+        world.connector
+    )
     assert "noor@quantel.test" in world.heard(world.connector)
     assert "Ada Byron has your name now" in world.heard(world.innovator)
     events = world.rpc.rows(
