@@ -191,8 +191,10 @@ def review(claim: Claim) -> UnitOfWork:
             {"response_pattern": pattern | {"best_hour": hour}},
             expect={"response_pattern": member.response_pattern},
         )
-    active = shelf.last_inbound_at
-    if active is not None and active > shelf.now - REVIEWED_WHILE_ACTIVE:
+    # Also while something on the list of a silent member waits, or nobody would see that they were
+    # not shown it, or did not answer.
+    recent = [shelf.last_inbound_at, *(item.created_at for item in kept)]
+    if any(at is not None and at > shelf.now - REVIEWED_WHILE_ACTIVE for at in recent):
         schedule_review(work, member.id, shelf.now)
     return work
 

@@ -89,7 +89,8 @@ as $$
                     and u.presented_at > p_now - interval '30 days'
                 )
             )
-        order by u.value_score desc nulls last, u.created_at, u.id
+        -- What is over must not hide what is not.
+        order by u.status = 'expired', u.value_score desc nulls last, u.created_at, u.id
         limit 20
     ) as p
     left join community_responses as r
