@@ -86,6 +86,14 @@ suspend: $(ENVIRONMENT) ## serve a member no more, until approved again: PHONE=+
 say: $(ENVIRONMENT) ## text somebody in your own words: PHONE=+1… TEXT="…" (URGENT=1: in quiet hours, too)
 	@$(BIN)/python -m lib.console say $(if $(URGENT),--urgent) $(ARGS) -- "$$OF_PHONE" "$$SAID"
 
+.PHONY: export
+export: $(ENVIRONMENT) ## everything stored about somebody, as JSON: PHONE=+1… (FILE=…: there instead of printed)
+	@$(BIN)/python -m lib.console export $(if $(FILE),--file "$(FILE)") $(ARGS) -- "$$OF_PHONE"
+
+.PHONY: erase
+erase: $(ENVIRONMENT) ## erase a person: PHONE=+1… (YES=1: without being asked)
+	@$(BIN)/python -m lib.console erase $(if $(YES),--yes) $(ARGS) -- "$$OF_PHONE"
+
 .PHONY: dead-letters
 dead-letters: $(ENVIRONMENT) ## events and tasks that were given up: ARGS="list" | "show ID" | "replay ID"
 	@$(BIN)/python -m lib.console dead-letters $(or $(ARGS),list)

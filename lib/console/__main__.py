@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 from lib.adapters.scheduler import SchedulerError
@@ -16,7 +17,7 @@ from lib.console import where
 from lib.console.dead_letters import Said, as_table
 from lib.console.held import STATES
 from lib.console.held import as_table as held_table
-from lib.console.members import WrongInputError, phone_number
+from lib.console.members import WrongInputError, as_file, as_text, phone_number
 from lib.console.members import as_table as members_table
 from lib.console.table import table
 from lib.core.settings import SettingsError
@@ -45,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lib.console", description=__doc__)
     parts = parser.add_subparsers(
         required=True,
-        metavar="waiting | approve | reject | suspend | say | dead-letters | held | jobs",
+        metavar="waiting | approve | reject | suspend | say | export | erase | dead-letters | held"
+        " | jobs",
     )
     here = argparse.ArgumentParser(add_help=False)
     here.add_argument("--local", action="store_true", help="the local stack, whatever is set")
@@ -108,6 +110,12 @@ def _add_members(
     saying.add_argument("text")
     saying.add_argument("--urgent", action="store_true", help="in their quiet hours, too")
     saying.set_defaults(command=_say)
+    exporting = parts.add_parser("export", help="everything stored about one", parents=[whose])
+    exporting.add_argument("--file", type=Path, help="instead of printing it")
+    exporting.set_defaults(command=_export)
+    erasing = parts.add_parser("erase", help="erase a person", parents=[whose])
+    erasing.add_argument("--yes", action="store_true", help="without being asked")
+    erasing.set_defaults(command=_erase)
 
 
 def _time(given: str) -> datetime:
@@ -156,6 +164,32 @@ def _say(asked: argparse.Namespace) -> int:
     phone = phone_number(asked.phone)
     members = where.members(local=asked.local)
     return _print(members.say(phone, asked.text, urgent=asked.urgent))
+
+
+def _export(asked: argparse.Namespace) -> int:
+    phone = phone_number(asked.phone)
+    export = where.members(local=asked.local).export(phone)
+    if export is None:
+        print(f"Nobody has the number {phone}: there is nothing to export.", file=sys.stderr)
+        return 1
+    if asked.file is None:
+        print(as_text(export))
+        return 0
+    as_file(export, asked.file)
+    print(f"What is stored about {phone} is in {asked.file}: {export['rows']} rows.")
+    return 0
+
+
+def _erase(asked: argparse.Namespace) -> int:
+    phone = phone_number(asked.phone)
+    members = where.members(local=asked.local)
+    if not asked.yes:
+        print(f"This cannot be undone. Type {phone} to erase them: ", end="", file=sys.stderr)
+        sys.stderr.flush()
+        if sys.stdin.readline().strip() != phone:
+            print("Nothing was erased. YES=1 erases without asking.", file=sys.stderr)
+            return 1
+    return _print(members.erase(phone))
 
 
 def _list_letters(asked: argparse.Namespace) -> int:

@@ -1,12 +1,15 @@
-"""Members, as operators deal with them: who waits, who is taken on, turned away or written to.
+"""Members, as operators deal with them: who waits, who is taken on, turned away, written to,
+exported or erased.
 
 Each command is one SQL function, under the member's lock, and is recorded with who gave it
 (sql/functions/log_operator.sql).
 """
 
 import getpass
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
@@ -159,6 +162,35 @@ class Members:
             case _:
                 return Said(f"{who} is no member, and so was not suspended: reject them.", False)
 
+    def export(self, phone: str) -> JSON | None:
+        """Everything stored about a member: see sql/functions/export_member.sql; None of nobody."""
+        answer = self.database.call(
+            "export_member", phone=phone, by=getpass.getuser(), token=uuid4(), now=self.now
+        )
+        if answer["outcome"] == "unknown":
+            return None
+        exported_at = self.now or datetime.now(UTC)
+        return {
+            "exported_at": exported_at.isoformat(),
+            "phone_number": phone,
+            "rows": answer["rows"],
+            "tables": answer["tables"],
+        }
+
+    def erase(self, phone: str) -> Said:
+        """Erase a person; what is erased already is no error."""
+        answer = self.database.call(
+            "erase_member",
+            phone=phone,
+            by=getpass.getuser(),
+            token=uuid4(),
+            national=_national(phone),
+            now=self.now,
+        )
+        if answer["outcome"] == "unknown":
+            return Said(f"Nobody has the number {phone}: there is nothing to erase.", True)
+        return Said(f"{phone} is erased. What is left of them has the id {answer['id']}.", True)
+
     def say(self, phone: str, text: str, *, urgent: bool) -> Said:
         """Send a text in the operator's words.
 
@@ -198,6 +230,25 @@ class Members:
         )
 
 
+def as_file(export: JSON, path: Path) -> None:
+    """Write an export where only its owner can read it.
+
+    Raises:
+        WrongInputError: it cannot be written there.
+    """
+    try:
+        path.touch(mode=0o600)
+        path.chmod(0o600)
+        path.write_text(as_text(export) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise WrongInputError(f"FILE cannot be written: {error.strerror}.") from None
+
+
+def as_text(export: JSON) -> str:
+    """An export as JSON for people and programs."""
+    return json.dumps(export, indent=2, ensure_ascii=False)
+
+
 def as_table(members: list[JSON]) -> str:
     """Members as a table."""
     rows = [
@@ -215,6 +266,13 @@ def as_table(members: list[JSON]) -> str:
     ]
     headings = ["phone", "name", "company", "title", "e-mail", "proved", "referrer", "since"]
     return table(headings, rows)
+
+
+def _national(phone: str) -> str:
+    """The digits of a number without its country's code."""
+    import phonenumbers
+
+    return phonenumbers.national_significant_number(phonenumbers.parse(phone))
 
 
 def _unknown(phone: str) -> Said:

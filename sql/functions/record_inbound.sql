@@ -38,14 +38,22 @@ declare
     v_open boolean := false;
     v_now timestamptz;
 begin
-    select u.id into v_user_id from users as u where u.phone_number = v_phone;
-    if v_user_id is null then
-        insert into users (phone_number, created_at, updated_at)
-        values (v_phone, coalesce(p_now, clock_timestamp()), coalesce(p_now, clock_timestamp()))
-        on conflict do nothing;
+    loop
         select u.id into v_user_id from users as u where u.phone_number = v_phone;
-    end if;
-    perform lock_member(v_user_id);
+        if v_user_id is null then
+            -- A text of somebody who was erased, delivered once more, makes nobody new.
+            if exists (select 1 from messages where id = v_message_id) then
+                return jsonb_build_object('outcome', 'duplicate', 'user_id', null, 'event_id', null);
+            end if;
+            insert into users (phone_number, created_at, updated_at)
+            values (v_phone, coalesce(p_now, clock_timestamp()), coalesce(p_now, clock_timestamp()))
+            on conflict do nothing;
+            select u.id into v_user_id from users as u where u.phone_number = v_phone;
+        end if;
+        perform lock_member(v_user_id);
+        -- Whoever was erased while we waited is nobody with this number any more.
+        exit when exists (select 1 from users as u where u.id = v_user_id and u.phone_number = v_phone);
+    end loop;
     v_now := coalesce(p_now, clock_timestamp());
 
     -- By its SID, too: a text of before us has another id.
