@@ -291,6 +291,25 @@ def test_a_picture_alone_needs_an_honest_answer() -> None:
     assert codes("I cannot open pictures here.", only_media=True) == []
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The screenshot shows an error.",
+        "I see your screenshot.",
+        "Lovely picture.",
+        "I read your file.",
+    ],
+)
+def test_what_was_never_opened_was_never_seen(words: str) -> None:
+    def found(said: str, *, media: bool) -> list[str]:
+        return [p.code for p in voice.problems([said], given="look at this", media=media)]
+
+    assert found(words, media=True) == ["claims_to_see"]
+    assert found(words, media=False) == []
+    assert found("I can't open the picture, so what does it show?", media=True) == []
+    assert found("I see the point. Where is the total on it?", media=True) == []
+
+
 def test_a_blank_line_separates_the_texts_of_a_sequence() -> None:
     assert voice.split("one\n\n two \n \n\nthree\nstill three\n") == [
         "one",

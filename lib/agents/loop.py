@@ -168,6 +168,7 @@ class Exchange(Generic[DeskT]):
             relayed=relayed,
             instructions=self.prompt.instructions,
             secret_words=self.prompt.toolbox.names,
+            media=any(text.media for text in self.turn.texts),
             only_media=context.only_media(self.turn),
         )
         return texts, problems

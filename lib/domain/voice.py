@@ -76,6 +76,14 @@ _CANNOT = re.compile(
     r"\b(?:can't|cannot|can not|unable|not able|couldn't|could not)\b", re.IGNORECASE
 )
 
+_PICTURE = r"(?:picture|photo|image|file|attachment|screenshot|document|pdf)"
+_SEES = re.compile(
+    rf"\bi (?:can |have |'ve )?(?:see|saw|seen|looked at|opened|read) (?:the|your|that) {_PICTURE}\b"
+    rf"|\b{_PICTURE} (?:shows?|looks?|says?)\b"
+    rf"|\b(?:nice|lovely|great|beautiful|good) (?:{_PICTURE}|shot)\b",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -114,6 +122,7 @@ def problems(
     relayed: str = "",
     instructions: str = "",
     secret_words: Iterable[str] = (),
+    media: bool = False,
     only_media: bool = False,
 ) -> list[Problem]:
     """Every rule that these texts of one turn break, none for a sendable answer.
@@ -121,8 +130,8 @@ def problems(
     `given` is everything the model was shown: addresses, names and figures must occur in it, names
     also in `instructions`, what the model was told of its task. `relayed` is the part of it that
     other members said, which may be passed on as it is. `secret_words` are names of tools and the
-    like that must not appear. `only_media`: the member sent pictures or files and no words, so the
-    answer must say that they cannot be opened.
+    like that must not appear. `media`: the member sent pictures or files, which the answer must not
+    claim to have seen; `only_media`: and no words, so that it must say that they cannot be opened.
     """
     if not texts:
         return [Problem("empty", "Write the text to the member.")]
@@ -191,7 +200,7 @@ def problems(
         *((code, code in claimed, advice) for code, advice in _CLAIMS.items()),
         (
             "claims_to_see",
-            only_media and not _CANNOT.search(whole),
+            ((media and bool(_SEES.search(whole))) or only_media) and not _CANNOT.search(whole),
             "Say honestly that you cannot open pictures or files.",
         ),
     ]
