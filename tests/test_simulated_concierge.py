@@ -43,6 +43,7 @@ def turn(*texts: str, last: str | None = None, calls: JSON | None = None, **card
         ("any tips on treasury?", "treasury"),
         ("looking for someone who has done a carve-out", "carve-out"),
         ("I could use some advice on pensions", "pensions"),
+        ("find me a good ERP vendor", "erp"),
         ("how do others handle on-call rotas?", "rotas"),
         ("wondering if anybody switched from Oracle", "oracle"),
     ],
@@ -110,6 +111,24 @@ def test_an_answer_goes_to_the_question_it_is_about_and_is_asked_for_when_unclea
 def test_the_question_that_is_meant_is_cancelled() -> None:
     moved = next_move(turn("forget about the offices question", requests=OWN)).tool
     assert moved == ("cancel_request", {"request": 2})
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("so whats new", "nothing new"),
+        ("who else is in here?", "can't say anything about who"),
+        ("is Sam Lee a member?", "can't say anything about who"),
+        ("remind me tomorrow to call Sarah", "can't set reminders"),
+        ("can you introduce me to the CFO of Maersk?", "can't introduce"),
+        ("what can you do for me?", "I ask members who may know"),
+        ("thanks for having me", "You're welcome."),
+    ],
+)
+def test_what_it_cannot_do_is_said_plainly(words: str, says: str) -> None:
+    move = next_move(turn(words))
+    assert move.tool is None
+    assert says in move.text
 
 
 def test_it_brings_one_thing_up_after_it_has_answered() -> None:

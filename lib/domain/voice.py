@@ -78,7 +78,7 @@ _CANNOT = re.compile(
 
 _PICTURE = r"(?:picture|photo|image|file|attachment|screenshot|document|pdf)"
 _SEES = re.compile(
-    rf"\bi (?:can |have |'ve )?(?:see|saw|seen|looked at|opened|read) (?:the|your|that) {_PICTURE}\b"
+    rf"\bi (?:can |have |'ve )?(?:see|saw|seen|looked at|opened|read) (?:the|your) {_PICTURE}\b"
     rf"|\b{_PICTURE} (?:shows?|looks?|says?)\b"
     rf"|\b(?:nice|lovely|great|beautiful|good) (?:{_PICTURE}|shot)\b",
     re.IGNORECASE,

@@ -33,7 +33,8 @@ _ASKED = (
     ("referrer", re.compile(r"\b(?:told you|hear about|referred|sent you)\b", re.IGNORECASE)),
 )
 _WANTS_ADDRESS = re.compile(
-    r"\b(?:again|lost|resend|repeat|which|what)\b.*\baddress\b|\baddress\b.*\b(?:again|lost)\b",
+    r"\b(?:again|lost|resend|repeat|which|what)\b.*\baddress\b|\baddress\b.*\b(?:again|lost)\b"
+    r"|\bwhere\b.*\b(?:send|write|mail)\b",
     re.IGNORECASE,
 )
 _ASKED_EXPERTISE = re.compile(r"\bknow best\b", re.IGNORECASE)

@@ -24,7 +24,8 @@ _FOR_OTHERS = re.compile(
     r"\b(?:who (?:here )?knows|does any(?:one|body)|has any(?:one|body)|can any(?:one|body)"
     r"|ask (?:the )?(?:community|others|members|around)|any(?:one|body) (?:with|who)"
     r"|recommend(?:ations?)?|what do others|(?:any|some) (?:ideas|tips|advice|input|thoughts)"
-    r"|(?:looking|searching) for (?:some(?:one|body)|people|advice|help|a)|how do others"
+    r"|find (?:me|us)|(?:looking|searching) for (?:some(?:one|body)|people|advice|help|a)"
+    r"|how do others"
     r"|(?:need|could use|want) (?:some )?(?:advice|help|input|tips) (?:on|with|about)"
     r"|(?:curious|wondering) (?:if|whether|how|what) (?:any\w*|others|people))\b",
     re.I,
@@ -58,6 +59,13 @@ _EXPERT = re.compile(
     re.I,
 )
 _INTRODUCE = re.compile(r"\b(?:introduc\w*|intro|connect me|put me in touch|meet)\b", re.I)
+_REMIND = re.compile(r"\b(?:remind me|set (?:me )?a reminder|look (?:it|that) up|google)\b", re.I)
+_NEWS = re.compile(r"\b(?:what'?s (?:new|up)|any news|anything (?:new|for me))\b", re.I)
+_WHO_ELSE = re.compile(
+    r"\b(?:who else|who(?:'s| is| are)(?: all)? (?:here|in (?:here|it|this))"
+    r"|(?:is|are) .{2,40} (?:a )?members?)\b",
+    re.I,
+)
 _WHAT_FOR = re.compile(
     r"\b(?:what (?:can|do) you do|how does this work|what is this|what can i|help me with"
     r"|who are you)\b",
@@ -73,7 +81,7 @@ _STOP_WORDS = re.compile(
     r"to|of|in|on|is|are|do|we|our|my|i|need|know|good|recommend|ask|community|others|"
     r"members|around|experience|any|what|how|which|you|please|it|that|this|from|use|"
     r"used|using|should|would|someone|somebody|looking|searching|done|wondering|curious|if|whether|"
-    r"switched|could|some|advice|tips|ideas|help|input|thoughts|handle|people|hey|there|just|one)\b"
+    r"switched|find|me|us|could|some|advice|tips|ideas|help|input|thoughts|handle|people|hey|there|just|one)\b"
 )
 
 
@@ -265,6 +273,12 @@ def _text(turn: Turn) -> str:
             answer = "Hi, what do you need?"
         else:
             answer = "OK."
+    elif _REMIND.search(said):
+        answer = "I can't set reminders or search. I can ask members who may know."
+    elif _NEWS.search(said):
+        answer = "There is nothing new from me. What do you need?"
+    elif _WHO_ELSE.search(said):
+        answer = "I can't say anything about who else is here."
     elif _INTRODUCE.search(said):
         answer = "I can't introduce anyone on request. I can ask members who may know."
     elif _WHAT_FOR.search(said):

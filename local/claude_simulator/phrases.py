@@ -129,6 +129,8 @@ _COMPANY_END = re.compile(
 )
 _ARTICLE = re.compile(r"(?:(?:a|an|the|my|our|company|called|named)\s+)*", re.IGNORECASE)
 MAX_COMPANY_WORDS = 6
+#: "From my old firm": not where they work.
+_BEFORE = frozenset({"old", "former", "previous", "last", "ex"})
 MAX_TITLE_WORDS = 7
 
 
@@ -139,7 +141,7 @@ def company(text: Text, start: int, end: int) -> Span | None:
     begin = found.end() if found and not text.free.startswith(("The ", "the "), start) else start
     piece = _COMPANY_END.sub("", text.free[begin:end]).rstrip()
     words = text.words(Span(begin, begin + len(piece)))
-    if not words or len(words) > MAX_COMPANY_WORDS or words[0] in STOP - {"the"}:
+    if not words or len(words) > MAX_COMPANY_WORDS or words[0] in (STOP | _BEFORE) - {"the"}:
         return None
     return Span(begin, begin + len(piece))
 
