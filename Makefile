@@ -192,6 +192,10 @@ audit: $(ENVIRONMENT) ## ask PyPI for known vulnerabilities of every pin, ours a
 bench: $(ENVIRONMENT) $(NODE_MODULES) $(PEERS) ## print the measurements (DURABLE=1: queues wait for the disk)
 	@$(BIN)/python -m benchmarks
 
+.PHONY: scaling
+scaling: $(ENVIRONMENT) ## which limit is met first with how many members, and what a month costs
+	@$(BIN)/python -m benchmarks.scaling $(ARGS)
+
 .PHONY: chaos
 chaos: $(ENVIRONMENT) $(NODE_MODULES) ## kill, restart, repeat and fail everything under 1,000 conversations (CONVERSATIONS=, SEED=)
 	@$(BIN)/python -m tests.chaos --conversations $(or $(CONVERSATIONS),1000) --seed $(or $(SEED),1)
