@@ -176,11 +176,11 @@ def review(claim: Claim) -> UnitOfWork:
             kept.append(item)
     _rank(work, kept)
     for unlisted in shelf.unlisted_opportunities:
+        # Also those for which there was no room until now.
         work.emit(
             "intro.opportunity_created",
             IntroOpportunity(intro_opportunity_id=unlisted),
             aggregate_id=member.id,
-            id=derived_id(unlisted, "ask the connector"),
         )
     hour = priorities.best_hour(shelf.hours)
     pattern = member.response_pattern if isinstance(member.response_pattern, dict) else {}

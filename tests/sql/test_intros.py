@@ -41,7 +41,7 @@ class World:
             poc_agent_type="innovator",
             **member,
         )
-        self.innovator_id = self._row(
+        self.innovator_id = self.insert(
             "innovators",
             user_id=self.innovator,
             company_name="Quantel Inc.",
@@ -49,7 +49,7 @@ class World:
             categories=["freight"],
         )
         if credits:
-            self._row(
+            self.insert(
                 "credit_events",
                 user_id=self.innovator,
                 event_type="test",
@@ -58,13 +58,13 @@ class World:
                 reference_id=uuid4(),
                 idempotency_key=f"test:{uuid4()}",
             )
-        self.prospect = self._row(
+        self.prospect = self.insert(
             "prospects", innovator_id=self.innovator_id, first_name="Jo", last_name="Lind"
         )
 
     def opportunity(self, connector: UUID, **columns: Any) -> UUID:
         """An open one for this member, as an operator inserts it."""
-        return self._row(
+        return self.insert(
             "intro_opportunities",
             **{
                 "connector_user_id": connector,
@@ -99,7 +99,7 @@ class World:
     def review(self, *members: UUID) -> None:
         """Have these members' lists looked through, and what is due brought up."""
         for member in members:
-            self._row(
+            self.insert(
                 "agent_tasks",
                 task_type="account_manager_review",
                 agent_type="account_manager",
@@ -131,7 +131,7 @@ class World:
     def heard(self, member: UUID) -> str:
         return "\n".join(self.agents.said.get(member, []))
 
-    def _row(self, table: str, **columns: Any) -> UUID:
+    def insert(self, table: str, **columns: Any) -> UUID:
         query = (
             f"insert into {table} ({', '.join(columns)})"  # noqa: S608
             f" values ({', '.join(['%s'] * len(columns))}) returning id"
@@ -377,3 +377,56 @@ def test_a_member_who_is_neither_side_can_decide_nothing(world: World) -> None:
     for tool in ("accept_intro", "decline_item"):
         world.agents.hear("+12125550199", "yes", uses(use(tool, item=1)), text("Fine."))
         assert world.row(one)["status"] == "open"
+
+
+def test_a_prospect_who_has_become_a_member_is_not_named_and_not_introduced(world: World) -> None:
+    one = world.opportunity(world.connector)
+    world.rpc.rows(
+        "update prospects set converted_to_user_id = %s where id = %s returning id",
+        world.rival,
+        world.prospect,
+    )
+    world.review(world.connector)
+    world.next_morning()
+    assert world.items(world.connector) == []
+    assert "Jo Lind" not in world.heard(world.connector)
+    world.close()
+    assert (world.row(one)["status"], world.row(one)["connector_response"]) == (
+        "declined",
+        "filled",
+    )
+
+
+def test_one_for_which_the_list_had_no_room_comes_on_it_later(world: World) -> None:
+    for _ in range(10):
+        world.insert(
+            "user_priorities",
+            user_id=world.connector,
+            item_type="expert_impact_notification",
+            item_id=uuid4(),
+            priority_rank=1,
+            value_score=99,
+            created_at=world.rpc.now,
+        )
+    world.opportunity(world.connector)
+    world.review(world.connector)
+    assert world.items(world.connector) == []
+    world.rpc.rows("update user_priorities set status = 'actioned' returning id")
+    world.review(world.connector)
+    assert world.items(world.connector) == [("active", 85.0)]
+
+
+def test_the_other_s_name_is_in_no_agent_s_context_before_both_have_said_yes(world: World) -> None:
+    brought_up(world)
+    world.agents.hear(CONNECTOR, "yes", uses(use("accept_intro", item=1)), text("Thanks."))
+    world.agents.hear(CONNECTOR, "who is it?", text("I can't say that before they have said yes."))
+    (asked,) = world.agents.model.requests
+    assert not any(name in str(asked["messages"]) for name in NAMES)
+    assert '"agreed": false' in asked["messages"][-1]["content"]
+    world.agents.model = ScriptedModel(text("A member could introduce you to Jo Lind."))
+    world.next_morning()
+    assert not any(
+        name in str(request["messages"])
+        for request in world.agents.model.requests
+        for name in ("Ada", "Byron")
+    )
