@@ -422,3 +422,51 @@ def test_what_a_tool_did_may_be_said_and_what_it_refused_may_not() -> None:
     model = ScriptedModel(uses(goal), text("I noted Northwind."))
     work = concierge.decide(turn("I want to sell", member=VERIFIED), model, soon())
     assert "Northwind" not in said(work)[0]
+
+
+NEED = "We need a simpler way to reconcile invoices"
+
+
+def looking_into(need: str = NEED, **arguments: Any) -> Any:
+    return uses(use("research_solution", need=need, **arguments))
+
+
+def test_what_they_want_looked_into_is_handed_on_in_their_words() -> None:
+    model = ScriptedModel(looking_into(urgency="high"), text("OK, that is being looked into."))
+    work = concierge.decide(turn(NEED, member=VERIFIED), model, soon())
+    ((event, payload),) = events(work)
+    assert event == "user.inquiry.solution_needed"
+    assert (payload["request_description"], payload["urgency"]) == (NEED, "high")
+
+
+def test_a_need_with_what_they_never_said_is_refused() -> None:
+    model = ScriptedModel(looking_into("A way to reconcile invoices at Globex"), text("OK."))
+    work = concierge.decide(turn(NEED, member=VERIFIED), model, soon())
+    assert events(work) == []
+    assert model.results()[0]["is_error"]
+
+
+def test_at_most_three_needs_are_looked_into_at_a_time() -> None:
+    under_way = [{"id": str(UUID(int=50 + n)), "request_description": NEED} for n in range(2)]
+    model = ScriptedModel(looking_into(), looking_into(), text("OK."))
+    work = concierge.decide(turn(NEED, member=VERIFIED, researches=under_way), model, soon())
+    assert len(events(work)) == 1
+    assert model.results()[0]["is_error"]
+
+
+def test_a_recommendation_is_brought_up_in_plain_words_when_the_models_are_not_fit() -> None:
+    item = {
+        "id": str(UUID(int=60)),
+        "item_type": "solution_update",
+        "item_id": str(UUID(int=61)),
+        "status": "active",
+        "value_score": 80,
+        "solution": {
+            "id": str(UUID(int=61)),
+            "request_description": NEED,
+            "recommendation": "Start with one supplier.",
+        },
+    }
+    model = ScriptedModel(text("Ask Tom Baker at Globex."))
+    work = concierge.present(turn(member=VERIFIED, items=[item]), [UUID(int=60)], model, soon())
+    assert said(work) == ["On what you wanted looked into: Start with one supplier."]

@@ -21,6 +21,7 @@ from lib.engine.registry import (
     PrioritiesToShow,
     PriorityUpdate,
     RequestAvailable,
+    ResearchComplete,
     ResponseAvailable,
     Review,
 )
@@ -35,7 +36,11 @@ REVIEW_EVERY = timedelta(hours=6)
 REVIEWED_WHILE_ACTIVE = timedelta(days=30)
 
 ItemType = Literal[
-    "community_request", "community_response", "expert_impact_notification", "intro_opportunity"
+    "community_request",
+    "community_response",
+    "expert_impact_notification",
+    "intro_opportunity",
+    "solution_update",
 ]
 
 
@@ -119,6 +124,14 @@ def offer_intro(claim: Claim) -> UnitOfWork:
         since = one.created_at if one.connector_user_id == member.id else None
         score = intros.score(bounty=one.bounty, age=shelf.now - (since or shelf.now))
         _put(work, shelf, _New("intro_opportunity", one.id, score, one.expires_at))
+    return work
+
+
+def offer_solution(claim: Claim) -> UnitOfWork:
+    """What was found for something that the member wanted looked into."""
+    found = ResearchComplete.model_validate(claim.payload)
+    shelf, work = _open(claim)
+    _put(work, shelf, _New("solution_update", found.workflow_id, priorities.SOLUTION_SCORE))
     return work
 
 

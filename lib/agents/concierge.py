@@ -112,6 +112,8 @@ def plain_words(turn: Turn, item: Item) -> str:
         return f"There is an answer to your question: {response.response_text}{asked}"
     if item.item_type == "expert_impact_notification" and response is not None:
         return priorities.impact_text(response.impact_description)
+    if item.solution is not None and item.solution.recommendation:
+        return f"On what you wanted looked into: {item.solution.recommendation}"
     question = request.question if request is not None else ""
     return f"A member asks: {question} Is that something you know about?"
 

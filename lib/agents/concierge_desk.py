@@ -14,9 +14,15 @@ from lib.agents.preferences import Preferences
 from lib.agents.tools import ToolError
 from lib.core.ids import derived_id
 from lib.core.model import JSON
-from lib.domain import names, priorities
+from lib.domain import names, priorities, solutions
 from lib.domain.onboarding import OwnWords
-from lib.engine.registry import OutcomeReported, RequestNeeded, ResponseReceived
+from lib.engine.registry import (
+    OutcomeReported,
+    RequestNeeded,
+    ResponseReceived,
+    SolutionNeeded,
+    Urgency,
+)
 from lib.engine.turn import Item, OwnAnswer, OwnRequest, Turn
 from lib.engine.work import UnitOfWork
 
@@ -31,6 +37,7 @@ _WHAT = {
     "community_response": "an answer to their question",
     "expert_impact_notification": "what came of an answer they gave",
     "intro_opportunity": "an introduction",
+    "solution_update": "what was found for something they wanted looked into",
 }
 
 
@@ -46,6 +53,7 @@ class Desk:
         self._done: set[UUID] = set()
         self._matched: UUID | None = None
         self._open = len(turn.requests)
+        self._researches = len(turn.researches)
         #: The member does not want to be written to first for a while.
         self.not_now = False
         #: Priorities that the answer brings up.
@@ -81,6 +89,8 @@ class Desk:
                 }
                 for n, request in enumerate(self._turn.requests, start=1)
             ]
+        if self._turn.researches:
+            card["researches"] = [one.request_description for one in self._turn.researches]
         if self._turn.intros:
             card["intros"] = self.introductions.card()
         if (mention := self._to_mention()) is not None:
@@ -129,6 +139,26 @@ class Desk:
         self._open += 1
         self._work.emit("community.request_needed", wanted, aggregate_id=self._turn.member.id)
         return {"asked": True, "known_so_far": "not yet who can answer, nor whether anybody can"}
+
+    def look_into(self, need: str, category: str | None, urgency: Urgency) -> JSON:
+        """Emit the wish to have something looked into."""
+        if self._researches >= solutions.MAX_OPEN:
+            raise ToolError("Three things are being looked into for them; one must be done first.")
+        said = "\n".join([*context.own_texts(self._turn), context.summary(self._turn)])
+        if unknown := names.unknown(need, given=said):
+            raise ToolError(f"Not in their words: {', '.join(unknown[:5])}.")
+        self._researches += 1
+        self._work.emit(
+            "user.inquiry.solution_needed",
+            SolutionNeeded(
+                request_description=need,
+                category=category,
+                urgency=urgency,
+                conversation_id=self._turn.conversation.id,
+            ),
+            aggregate_id=self._turn.member.id,
+        )
+        return {"begun": True, "known_so_far": "not yet what will be found, nor when"}
 
     def record_answer(self, place: int, summary: str) -> JSON:
         """Record what the member answers to another member's question; what they add within a
@@ -350,4 +380,7 @@ def _described(place: int, item: Item) -> JSON:
     if response is not None and item.item_type == "expert_impact_notification":
         described["their_answer"] = response.response_text
         described["outcome"] = priorities.impact_text(response.impact_description)
+    if item.solution is not None:
+        described["need"] = item.solution.request_description
+        described["recommendation"] = item.solution.recommendation
     return {key: value for key, value in described.items() if value is not None}

@@ -52,6 +52,24 @@ class AskCommunity(Tool[Desk]):
         )
 
 
+class ResearchSolution(Tool[Desk]):
+    """Have a need of theirs looked into: what fits, what members offer, what those with experience
+    say. Only when they want a solution found rather than one question answered, and it is clear
+    what they need it for; otherwise ask them one question first."""
+
+    tool_name: ClassVar[str] = "research_solution"
+
+    need: str = Field(
+        min_length=10, max_length=500, description="What they need and why, in their words."
+    )
+    category: str | None = Field(default=None, max_length=60, description="A word or two.")
+    urgency: Urgency = "medium"
+
+    def effect(self, desk: Desk) -> JSON:
+        """Begin."""
+        return desk.look_into(self.need, self.category, self.urgency)
+
+
 class RecordAnswer(Tool[Desk]):
     """Record the member's answer to another member's question. Use it when the new texts answer
     exactly one of the items that are questions; if it is not clear which, ask. Their own words are
@@ -241,6 +259,7 @@ class NotNow(Tool[Desk]):
 #: In the order in which the model is told of them.
 TOOLBOX = Toolbox(
     AskCommunity,
+    ResearchSolution,
     RecordAnswer,
     ReportOutcome,
     AcceptIntro,

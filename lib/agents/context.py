@@ -39,11 +39,16 @@ def messages(turn: Turn, card: JSON) -> list[JSON]:
     return joined
 
 
+def summary(turn: Turn) -> str:
+    """What is summarised of the conversation."""
+    return turn.conversation.conversation_summary or ""
+
+
 def given(turn: Turn, card: JSON) -> str:
     """Everything the model was shown of this member, as it was before escaping."""
     return "\n".join(
         [
-            turn.conversation.conversation_summary or "",
+            summary(turn),
             *(message.content for message in turn.history),
             *(text.content for text in turn.texts),
             words_of(card),

@@ -11,6 +11,7 @@ from lib.agents import (
     hand_over,
     intros,
     re_engagement,
+    solution_saga,
     summary,
 )
 from lib.agents.routing import agent_for, is_served
@@ -45,6 +46,8 @@ def event_handlers(
             answer_help=answer_help,
             is_spent=is_spent,
         ),
+        "user.inquiry.solution_needed": lambda claim, _: solution_saga.open_workflow(claim),
+        "solution.research_complete": lambda claim, _: account_manager.offer_solution(claim),
         "community.request_needed": lambda claim, _: agent_of_humans.route(claim),
         "community.response_received": lambda claim, _: agent_of_humans.received(claim),
         "community.outcome_reported": lambda claim, _: agent_of_humans.outcome(claim),
@@ -72,6 +75,12 @@ def task_handlers(complete: Complete) -> dict[str, Decide]:
         "account_manager_review": lambda claim, _: account_manager.review(claim),
         "notify_user_of_priorities": lambda claim, deadline: present(claim, complete, deadline),
         "intro_followup_check": lambda claim, deadline: follow_up(claim, complete, deadline),
+        "research_solution": lambda claim, deadline: solution_saga.research(
+            claim, complete, deadline
+        ),
+        "solution_workflow_timeout": lambda claim, deadline: solution_saga.recommend(
+            claim, complete, deadline
+        ),
         "re_engagement_check": lambda claim, deadline: look_after(claim, complete, deadline),
         "process_community_response": lambda claim, deadline: agent_of_humans.score(
             claim, complete, deadline

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 RESPONSE_SCORE = 90
 IMPACT_SCORE = 80
+SOLUTION_SCORE = 80
 #: From this score on a member who is active hears of it at once, or in the morning.
 NOW_FROM, MORNING_FROM = 90, 80
 #: From this score on it may be mentioned in a reply.

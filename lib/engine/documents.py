@@ -186,6 +186,46 @@ class Shelf(Document):
     hours: dict[int, int] | None = None
 
 
+class Workflow(Document):
+    """A `solution_workflows` row."""
+
+    id: UUID
+    user_id: UUID
+    request_description: str = Field(repr=False)
+    category: str | None = None
+    current_step: str | None = None
+    status: str | None = None
+    next_action: str | None = None
+    last_decision_at: Time | None = None
+    perplexity_results: Any = Field(default=None, repr=False)
+    matched_innovators: Any = None
+
+
+class Offer(Document):
+    """An active innovator who offers something for a need; nobody's name is in it."""
+
+    id: UUID
+    solution_description: str | None = Field(default=None, repr=False)
+
+
+class SolutionAnswer(Document):
+    """A scored answer of a member to the question that a workflow asked."""
+
+    id: UUID
+    response_text: str = Field(repr=False)
+    usefulness_score: int | None = None
+
+
+class Solution(Document):
+    """What the solution saga decides from (sql/functions/solution_context.sql)."""
+
+    now: Time
+    member: Member | None = None
+    workflow: Workflow | None = None
+    innovators: list[Offer] = Field(default_factory=list)
+    answers: list[SolutionAnswer] = Field(default_factory=list)
+
+
 class Scoring(Document):
     """process_community_response. `requesters` wait for the answer."""
 

@@ -62,6 +62,27 @@ class OnboardingCompleted(Payload):
     """user.onboarding_completed: has no payload."""
 
 
+class SolutionNeeded(Payload):
+    """user.inquiry.solution_needed: what a member wants looked into."""
+
+    request_description: str
+    category: str | None = None
+    urgency: Urgency = "medium"
+    conversation_id: UUID
+
+
+class ResearchComplete(Payload):
+    """solution.research_complete"""
+
+    workflow_id: UUID
+
+
+class WorkflowStep(Payload):
+    """research_solution and solution_workflow_timeout"""
+
+    workflow_id: UUID
+
+
 class RequestNeeded(Payload):
     """community.request_needed: what an agent wants to know from members who know."""
 
@@ -268,7 +289,11 @@ EVENT_TYPES: dict[str, EventType] = {
         ("functions/event_processor.py", "lib/agents/agent_of_humans.py"),
         scheduled=True,
     ),
-    "community.request_needed": EventType(RequestNeeded, ("lib/agents/concierge_desk.py",)),
+    "user.inquiry.solution_needed": EventType(SolutionNeeded, ("lib/agents/concierge_desk.py",)),
+    "solution.research_complete": EventType(ResearchComplete, ("lib/agents/solution_saga.py",)),
+    "community.request_needed": EventType(
+        RequestNeeded, ("lib/agents/concierge_desk.py", "lib/agents/solution_saga.py")
+    ),
     "community.request_routed": EventType(
         RequestRouted, ("lib/agents/agent_of_humans.py",), audit_only=True
     ),
@@ -306,5 +331,7 @@ TASK_TYPES: dict[str, TaskType] = {
     "notify_user_of_priorities": TaskType(PrioritiesToShow, ("lib/agents/account_manager.py",)),
     "intro_followup_check": TaskType(IntroFollowUp, ("lib/agents/intros.py",)),
     "account_manager_review": TaskType(Review, ("lib/agents/account_manager.py",)),
+    "research_solution": TaskType(WorkflowStep, ("lib/agents/solution_saga.py",)),
+    "solution_workflow_timeout": TaskType(WorkflowStep, ("lib/agents/solution_saga.py",)),
     "re_engagement_check": TaskType(SilenceCheck, ("lib/agents/silence.py",)),
 }

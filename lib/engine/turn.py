@@ -203,6 +203,14 @@ class Opportunity(Document):
         return any(other.status in ("accepted", "completed") for other in self.competing)
 
 
+class FoundSolution(Document):
+    """The `solution_workflows` row that an item is about."""
+
+    id: UUID
+    request_description: str = Field(repr=False)
+    recommendation: str | None = Field(default=None, repr=False)
+
+
 class Item(Document):
     """A `user_priorities` row of the member and what it is about (sql/functions/member_items.sql).
 
@@ -227,6 +235,7 @@ class Item(Document):
     request: AskedRequest | None = None
     response: GivenResponse | None = None
     opportunity: Opportunity | None = None
+    solution: FoundSolution | None = None
 
     @property
     def brought_up(self) -> bool:
@@ -244,6 +253,13 @@ class OwnRequest(Document):
     status: str | None = None
     responses_count: int | None = 0
     attached: bool = False
+
+
+class Research(Document):
+    """A need of the member that is being looked into."""
+
+    id: UUID
+    request_description: str = Field(repr=False)
 
 
 class Budget(Document):
@@ -271,10 +287,11 @@ class Turn(Document):
     `steps_completed` are the values of `step` of the member's user.onboarding_step.completed
     events; `turns_today` counts the member's earlier turns of their local day that asked the model;
     `items` are on the member's list of priorities, the best first, and `requests` their own open
-    questions to other members, `intros` the introductions under way that they make or wait for
-    (all three only of verified members); `budgets` are their latest ones,
-    the newest first; `re_engagement` is the task that will look after them if they fall silent;
-    `first_contact` is true while nothing was ever sent to this number.
+    questions to other members, `intros` the introductions under way that they make or wait for,
+    `researches` what is being looked into for them (all of it only of verified members);
+    `budgets` are their latest ones, the newest first; `re_engagement` is the task that
+    will look after them if they fall silent; `first_contact` is true while nothing was ever sent
+    to this number.
     """
 
     source: UUID
@@ -291,6 +308,7 @@ class Turn(Document):
     items: list[Item] = []
     requests: list[OwnRequest] = []
     intros: list[Opportunity] = []
+    researches: list[Research] = []
     budgets: list[Budget] = []
     re_engagement: PendingTask | None = None
     first_contact: bool = False

@@ -5,11 +5,13 @@ that speak from experience get more.
 """
 
 import html
+import json
 import re
 from typing import Any
 
 from local.claude_simulator import judgement
 from local.claude_simulator.prompt import text_of
+from local.claude_simulator.words import subjects
 
 JSON = dict[str, Any]
 
@@ -26,6 +28,10 @@ def answer(request: JSON) -> str | None:
         return str(_score(" ".join(_tagged("answer", content))))
     if system.startswith("You summarise conversations for Yachtparty"):
         return _summary(content)
+    if system.startswith("You look into what members"):
+        return _research(content)
+    if system.startswith("You write recommendations for members"):
+        return _recommendation(content)
     if system.startswith("You decide for Yachtparty"):
         return judgement.answer(content)
     return None
@@ -41,6 +47,37 @@ def _summary(content: str) -> str:
     texts = [" ".join(said.split()[:_WORDS_OF_A_TEXT]) for said in _tagged("member", content)]
     new = f"The member wrote: {'; '.join(text for text in texts if text)}.".split()
     return " ".join((before + new)[-_MAX_WORDS:])
+
+
+def _research(content: str) -> str:
+    """A question made of the need's own words; every offer that shares one of them fits."""
+    need = " ".join(" ".join(_tagged("need", content)).split())
+    tags = subjects(need)
+    offers = [(offer, re.match(r"\d+", offer)) for offer in _tagged("offer", content)]
+    return json.dumps(
+        {
+            "findings": ["What decides is usually how much work it saves after the first month."],
+            "question": f"What has worked for you for this: {need}?"[:500],
+            "about": " ".join(tags[:4]),
+            "expertise": tags,
+            "fitting_offers": [
+                int(number[0])
+                for offer, number in offers
+                if number and any(tag in offer.casefold() for tag in tags)
+            ],
+        }
+    )
+
+
+def _recommendation(content: str) -> str:
+    """The first answer, else the first finding, as it is."""
+    answers, findings = _tagged("answer", content), _tagged("finding", content)
+    if answers:
+        first = re.split(r"(?<=[.?])\s", " ".join(answers[0].split()))[0].rstrip(".")
+        said = f"A member with experience says: {first[:300]}."
+    else:
+        said = f"From general knowledge only: {(findings or ['nothing to go by.'])[0]}"
+    return json.dumps({"recommendation": said})
 
 
 def _tagged(tag: str, content: str) -> list[str]:

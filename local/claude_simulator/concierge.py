@@ -41,6 +41,11 @@ _JUST_YES = re.compile(
     r"(?:yes|yep|yeah|yup|sure|i do|absolutely|ok|okay|happy to(?: help)?|of course)\b[^?]{0,25}",
     re.I,
 )
+_LOOK_INTO = re.compile(
+    r"\b(?:look into|research|find (?:us|me|out what)|help (?:us|me) find|find a (?:\w+ ){0,3}"
+    r"(?:way|tool|solution|vendor|provider|supplier|software|agency|system))\b",
+    re.I,
+)
 _CANCEL = re.compile(
     r"\b(?:cancel|never ?mind|forget|scrap|drop)\b.*\b(?:my|the|that|it|about|question)\b"
     r"|\bdon't need (?:it|that|an answer) (?:any ?more|any longer)\b",
@@ -141,6 +146,8 @@ def _tool(turn: Turn) -> tuple[str, JSON] | None:
     asked = _KNOWS in last
     if questions and (_NO.search(said) or (asked and _JUST_NO.fullmatch(said))):
         return "decline_item", {"item": _meant(last, questions, "question")["item"]}
+    if _LOOK_INTO.search(said) and len(said.split()) >= 5:
+        return "research_solution", {"need": said[:500].ljust(10, ".")}
     if _FOR_OTHERS.search(said):
         return "ask_community", _question(said)
     if answers and _OUTCOME.search(said):
@@ -210,6 +217,7 @@ def _after_tools(turn: Turn) -> str | None:
     """The answer when a tool was used."""
     done = {
         "ask_community": "I'll ask members who may know. I can't say whether somebody answers.",
+        "research_solution": "I'll have that looked into. I can't say yet what comes of it.",
         "record_answer": "Thanks, I've noted your answer.",
         "report_outcome": "Thanks, I'll pass that on.",
         "decline_item": "OK, I'll leave that one.",
@@ -247,6 +255,8 @@ def _brought_up(item: JSON) -> str:
     if "answer" in item:
         asked = "" if item.get("brought_up") else f" {_HELPED}"
         return f"There is an answer to your question: {_line(item['answer'])}{asked}"
+    if "recommendation" in item:
+        return f"On what you wanted looked into: {_line(item['recommendation'])}"
     if "outcome" in item:
         return _line(item["outcome"])
     return f"A member asks: {_line(item.get('question', ''))} {_KNOWS}"

@@ -1,4 +1,6 @@
-"""The vocabulary of onboarding talk: what is a title, what is never a name, what says nothing."""
+"""The vocabulary of members' talk: what is a title, what is never a name, what says nothing."""
+
+import re
 
 
 def _set(words: str) -> frozenset[str]:
@@ -95,3 +97,17 @@ CHATTER = frozenset(
 )
 GREETING = _set("hi hello hey yo howdy")
 GRATITUDE = _set("thanks thank thx ty cheers")
+
+_SAYS_NOTHING_OF_A_SUBJECT = _set(
+    "who knows does anyone anybody has can here about with have the a an and or for to of in on "
+    "is are do we our my i need know good recommend ask community others members around "
+    "experience any what how which you please it that this from use used using should would "
+    "find look looking into way simpler better want help us me"
+)
+
+
+def subjects(said: str) -> list[str]:
+    """Up to five words that a question or need seems to be about."""
+    words = [word for word in re.findall(r"[\w-]+", said.casefold()) if len(word) > 1]
+    telling = [word for word in words if word not in _SAYS_NOTHING_OF_A_SUBJECT]
+    return list(dict.fromkeys(telling))[:5] or ["advice"]

@@ -16,6 +16,8 @@ begin
         when 'community.request_needed' then routing_context(p_event, p_now)
         when 'community.response_received' then shelf_context(p_event.aggregate_id, p_event.payload, p_now)
         when 'community.outcome_reported' then shelf_context(p_event.aggregate_id, p_event.payload, p_now)
+        when 'user.inquiry.solution_needed' then solution_context(p_event.aggregate_id, p_event.payload, p_now)
+        when 'solution.research_complete' then shelf_context(p_event.aggregate_id, p_event.payload, p_now)
         when 'priority.update' then shelf_context(p_event.aggregate_id, p_event.payload, p_now)
         when 'intro.opportunity_created' then shelf_context(p_event.aggregate_id, p_event.payload, p_now)
         when 'intro.opportunity_accepted' then intro_context(p_event.payload, p_now)

@@ -14,7 +14,8 @@
 --              request {id, question, requester_context, desired_outcome, request_summary, status,
 --              responses_count, requesting_user_id} | null,
 --              response {id, user_id, response_text, impact_description, status, usefulness_score} | null,
---              opportunity: see intro_document | null}
+--              opportunity: see intro_document | null,
+--              solution {id, request_description, recommendation} | null}
 -- locks        none of its own: meaningful only under the member's lease
 create or replace function member_items(p_user_id uuid, p_now timestamptz)
 returns jsonb
@@ -59,7 +60,15 @@ as $$
                 'id', r.id, 'user_id', r.user_id, 'response_text', r.response_text, 'impact_description', r.impact_description,
                 'status', r.status, 'usefulness_score', r.usefulness_score
             ) end,
-            'opportunity', case when p.item_type = 'intro_opportunity' then intro_document(p.item_id) end
+            'opportunity', case when p.item_type = 'intro_opportunity' then intro_document(p.item_id) end,
+            'solution', (
+                select jsonb_build_object(
+                    'id', w.id, 'request_description', w.request_description,
+                    'recommendation', as_object(w.expert_recommendations) ->> 'text'
+                )
+                from solution_workflows as w
+                where p.item_type = 'solution_update' and w.id = p.item_id and w.user_id = p_user_id
+            )
         )
         order by p.value_score desc nulls last, p.created_at, p.id
     ), '[]')

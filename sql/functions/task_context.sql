@@ -3,8 +3,9 @@
 -- create_conversation_summary: {conversation, messages: up to 200 after the last summary and before any
 -- text in flight, oldest first}.
 -- process_community_response: {response, request, requesters}.
--- What the account manager does: shelf_context; what an agent writes first: turn_context without texts,
--- and for re_engagement_check {unanswered: such texts of 90 days without a text from the member in 72 h,
+-- What the solution saga does: solution_context; the account manager: shelf_context; what an agent
+-- writes first: turn_context without texts, and for re_engagement_check {unanswered: such
+-- texts of 90 days without a text from the member in 72 h,
 -- last_written_at: when the last one left}.
 --
 -- arguments    p_task, a claimed task; p_now
@@ -78,6 +79,8 @@ begin
                 ),
                 'requesters', requesters_of(as_uuid(v_payload ->> 'request_id'))
             );
+        when 'research_solution', 'solution_workflow_timeout' then
+            return solution_context(p_task.user_id, v_payload, p_now);
         when 'notify_user_of_priorities', 'intro_followup_check' then
             return turn_context(p_task.user_id, '{}', p_now);
         when 're_engagement_check' then

@@ -3,8 +3,9 @@
 -- arguments    p_user_id; p_event_ids, the claimed user.message.received events, oldest first; p_now
 -- result       {now, member, conversation, history (the 20 messages before, oldest first), texts,
 --               agent_instances, referrers, steps_completed, onboarding_completed, turns_today,
---               items, requests (open ones of this member), intros (under way), budgets (the
---               three latest, the newest first), re_engagement (the pending task), first_contact}
+--               items, requests (open ones of this member), intros (under way), researches
+--               (what is being looked into), budgets (the three latest, the newest first), re_engagement
+--               (the pending task), first_contact}
 --              referrers: verified members whose full name occurs word for word in the newest texts;
 --              looked up by index, one probe for each run of two to four words.
 -- locks        none of its own: meaningful only under lock_member
@@ -203,6 +204,16 @@ begin
                 order by o.created_at, o.id
                 limit 10
             ) as w
+        ), '[]') end,
+        'researches', case when v_onboarding then '[]' else coalesce((
+            select jsonb_agg(to_jsonb(r) order by r.created_at, r.id)
+            from (
+                select f.id, f.request_description, f.created_at
+                from solution_workflows as f
+                where f.user_id = p_user_id and f.status = 'in_progress'
+                order by f.created_at desc, f.id
+                limit 10
+            ) as r
         ), '[]') end,
         'budgets', coalesce((
             select jsonb_agg(to_jsonb(b) order by b.date desc, b.messages_sent desc nulls last)
