@@ -24,13 +24,14 @@ from lib.agents.handlers import event_handlers, task_handlers
 from lib.agents.judgement import judge
 from lib.core.ids import derived_id
 from lib.core.model import JSON, Complete, ModelCall, ModelError, ModelReply
-from lib.domain import messaging
+from lib.domain import messaging, voice
 from lib.domain.verification import Addresses
 from lib.engine import inbound
 from lib.engine.outbox import Outbox
 from lib.engine.process import EventProcessor
 from lib.engine.render import Renderer
 from lib.engine.tasks import TaskProcessor
+from tests.conversations.policies import JOBS, prompt_of
 from tests.conversations.task import BEGIN, Person, Task, ago, ref, who
 from tests.support.rpc import Rpc
 
@@ -38,6 +39,8 @@ ADDRESSES = Addresses(SecretStr("a secret of the conversations"), "in.yachtparty
 
 #: Rounds of due tasks, events and texts at one moment, after which something goes in circles.
 MOST_ROUNDS = 50
+#: Where questions to members, their answers and what becomes of them are.
+COMMUNITY = ("community_requests", "community_responses", "credit_events", "user_priorities")
 _VERIFY = re.compile(r"verify\+[a-z2-7]+@[\w.-]+")
 
 
@@ -132,6 +135,8 @@ class World:
     wrote: list[tuple[int, str]] = field(default_factory=list)
     #: Who wrote anything.
     spoke: set[str] = field(default_factory=set)
+    #: The texts that the model wrote to members, and in which step.
+    written: list[tuple[int, list[str]]] = field(default_factory=list)
     #: Called once, when the model is asked next.
     meanwhile: Callable[[], object] | None = None
 
@@ -166,7 +171,7 @@ class World:
         self._people()
         for row in self.task.rows:
             self._insert(row.table, row.columns)
-        self.before = self.rows("users")
+        self.before = {table: self.rows(table) for table in ("users", *COMMUNITY)}
 
     # What is there
 
@@ -289,6 +294,9 @@ class World:
                 self.calls.append(error.call)
             raise
         self.calls.append(reply.call)
+        words = "".join(str(b.get("text", "")) for b in reply.content if b["type"] == "text")
+        if words and prompt_of(request) not in JOBS:
+            self.written.append((self.step, voice.split(words)))
         for block in reply.content:
             if block.get("type") == "tool_use":
                 given = json.dumps(block["input"], ensure_ascii=False)

@@ -4,6 +4,7 @@ from tests.conversations.task import (
     AnyOf,
     Has,
     Holds,
+    Like,
     NeverTold,
     Passes,
     Task,
@@ -186,6 +187,112 @@ TASKS = [
             known(company="Fjord"),
             Told("can't|cannot|unable|not able"),
             NeverTold("changed|updated|deleted|done"),
+        ],
+    ),
+    Task(
+        "how often at most is set as said",
+        cast=CAST,
+        script=[
+            Writes(
+                "one text a day max from you, ok?",
+                right=[use("set_pace", per_day=1), "OK, one a day at most."],
+            ),
+        ],
+        grade=[Has("user_message_budget", "member", daily_limit=1)],
+    ),
+    Task(
+        "somebody who moves lives by the clock of the new place",
+        cast=CAST,
+        script=[
+            Writes(
+                "btw we moved to Berlin last month",
+                right=[
+                    use("set_time_zone", place="Berlin", time_zone="Europe/Berlin"),
+                    "Good to know, I go by Berlin time from now on.",
+                ],
+            ),
+        ],
+        grade=[known(timezone="Europe/Berlin")],
+    ),
+    Task(
+        "where somebody else lives moves nobody's clock",
+        cast=CAST,
+        script=[
+            Writes(
+                "my sister lives in Tokyo, always calls me in the middle of the night lol",
+                right=["The joys of time zones. Is there something you need?"],
+            ),
+        ],
+        grade=[
+            known(timezone="America/New_York", quiet_hours_start=None),
+            NeverTold("noted|tokyo time|changed|set"),
+            Texts(1, 2),
+        ],
+    ),
+    Task(
+        "the member's own profile is kept",
+        cast=CAST,
+        script=[
+            Writes(
+                "here's me: linkedin.com/in/ida-berg",
+                right=[use("set_linkedin", url="linkedin.com/in/ida-berg"), "Thanks, noted."],
+            ),
+        ],
+        grade=[known(linkedin_url="https://www.linkedin.com/in/ida-berg")],
+    ),
+    Task(
+        "somebody else's profile is not taken for the member's",
+        cast=CAST,
+        script=[
+            Writes(
+                "this guy is great: linkedin.com/in/max-weber. can you look him up?",
+                right=["I can't open links or look people up. What would you like from him?"],
+            ),
+        ],
+        grade=[
+            known(linkedin_url=None),
+            Told("can't|cannot|not able|unable|don't"),
+            NeverTold("found|I see|impressive"),
+        ],
+    ),
+    Task(
+        "what the member works towards is kept in their words",
+        cast=CAST,
+        script=[
+            Writes(
+                "what I really want from this: hire a freight planner before summer",
+                right=[
+                    use("set_goal", goal="Hire a freight planner before summer"),
+                    "Understood. What should the planner bring along?",
+                ],
+            ),
+        ],
+        grade=[
+            Has("agent_instances", "member", config_json__goal=Like("planner"), status="active"),
+            NeverTold("I(?:'ll| will) find|will help you find"),
+        ],
+    ),
+    Task(
+        "a goal that is reached is one no more",
+        cast={
+            "member": member(
+                "member: I want to hire a freight planner",
+                "agent: Understood.",
+            )
+        },
+        script=[
+            Writes(
+                "my goal: hire a freight planner by may",
+                right=[use("set_goal", goal="hire a freight planner by may"), "Understood."],
+            ),
+            Writes(
+                "she signed today. done with that one, nothing else for now",
+                right=[use("set_goal"), "Good, that one is off the list."],
+            ),
+        ],
+        grade=[
+            none("agent_instances", "member", config_json__goal=Like("planner"), status="active"),
+            NeverTold("what(?:'s| is) next"),
         ],
     ),
 ]
