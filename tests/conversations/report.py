@@ -17,6 +17,8 @@ def pass_hat(k: int, counts: Iterable[tuple[int, int]]) -> float:
 
 def report(results: Sequence[Result], transcripts: bool = False) -> list[str]:
     """The lines of a report."""
+    if not results:
+        return ["No trial was finished."]
     by_task: dict[str, list[Result]] = {}
     for result in results:
         by_task.setdefault(result.task.name, []).append(result)
@@ -33,11 +35,9 @@ def report(results: Sequence[Result], transcripts: bool = False) -> list[str]:
             lines += [f"{'':>47}{line}" for said in failed.transcript for line in said.split("\n")]
     lines += ["", f"{'':>6} {_use(results, len(results))}  per trial"]
     lines += [f"{'':>6} {_use(results, 1)}  in all"]
-    if counts:
-        most = min(trials for _, trials in counts.values())
-        chances = [f"pass^{k} {pass_hat(k, counts.values()):.3f}" for k in range(1, most + 1)]
-        lines += [f"{len(counts)} tasks: " + ", ".join(chances)]
-    return lines
+    most = min(trials for _, trials in counts.values())
+    chances = [f"pass^{k} {pass_hat(k, counts.values()):.3f}" for k in range(1, most + 1)]
+    return [*lines, f"{len(counts)} tasks: " + ", ".join(chances)]
 
 
 def _use(results: Sequence[Result], parts: int) -> str:

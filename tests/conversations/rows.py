@@ -135,6 +135,65 @@ def own_question(
     )
 
 
+def introduction(
+    name: str, prospect: str, *, offer: str, innovator: str, by: str = "member", bounty: int = 50
+) -> list[Row]:
+    """Somebody could introduce `prospect` ("First Last, Title, Company") to an innovator, and was
+    asked."""
+    person, title, company = prospect.split(", ")
+    return [
+        Row(
+            "innovators",
+            {
+                "id": ref(f"innovator:{name}"),
+                "user_id": who(innovator),
+                "company_name": "Quell",
+                "solution_description": offer,
+                "categories": ["freight"],
+            },
+        ),
+        # What the innovator may pay with.
+        Row(
+            "credit_events",
+            {
+                "id": ref(f"credits:{name}"),
+                "user_id": who(innovator),
+                "event_type": "purchase",
+                "amount": 200,
+                "reference_type": "test",
+                "reference_id": ref(name),
+                "idempotency_key": f"test:{name}",
+            },
+        ),
+        Row(
+            "intro_opportunities",
+            {
+                "id": ref(name),
+                "connector_user_id": who(by),
+                "innovator_id": ref(f"innovator:{name}"),
+                "innovator_name": "Quell",
+                "prospect_name": person,
+                "prospect_title": title,
+                "prospect_company": company,
+                "bounty_credits": bounty,
+                "status": "open",
+                "created_at": ago(hours=30),
+                "expires_at": BEGIN + timedelta(days=20),
+            },
+        ),
+        *_on_list(
+            f"{name}:{by}",
+            by,
+            "intro_opportunity",
+            name,
+            score=80,
+            shown=f"You may know {person}, {title} at {company}. Would you introduce someone who "
+            f"offers {offer}?",
+            status="presented",
+        ),
+    ]
+
+
 def queued(name: str, words: str | None, *, to: str = "member", **data: Any) -> Row:
     """A proactive text that was queued before and must be judged before it leaves."""
     return Row(

@@ -1,17 +1,23 @@
-"""The conversation suite over its scripted policies: an oracle passes every task, one that does
-nothing and a liar do not. `make eval` runs the same tasks with the real model."""
+"""The conversation suite with an oracle at the model's place, which passes every task; and what the
+runner must notice. `make eval` runs the same tasks with the real model."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from lib.adapters.claude import ClaudeModel
-from tests.conversations.policies import JOBS, DoNothing, Liar, MessagesApi, Oracle, Policy
+from tests.conversations.conftest import Outcome
+from tests.conversations.policies import JOBS, MessagesApi, Oracle
 from tests.conversations.report import pass_hat
-from tests.conversations.run import Result, a_place, run
+from tests.conversations.rows import queued
+from tests.conversations.run import run
 from tests.conversations.task import (
+    BEGIN,
     AnyOf,
     Check,
+    Passes,
+    Row,
+    Step,
     Task,
     Texts,
     Told,
@@ -19,43 +25,10 @@ from tests.conversations.task import (
     known,
     member,
     none,
+    use,
 )
 from tests.conversations.tasks import ALL
 from tests.conversations.world import Place
-from tests.support.database import Servers
-
-#: Tasks that a policy which is good for nothing may pass.
-PASSED_BY_BAD_MOST = 0.15
-
-#: A task under a policy, run once however many tests ask.
-Outcome = Callable[[Task, type[Policy]], Result]
-
-
-@pytest.fixture(scope="module")
-def place(servers: Servers) -> Iterator[Place]:
-    with a_place(servers) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[MessagesApi]:
-    with MessagesApi() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def outcome(place: Place, api: MessagesApi) -> Outcome:
-    results: dict[tuple[str, type[Policy]], Result] = {}
-    claude = ClaudeModel("a-key", api.url)
-
-    def of(task: Task, kind: type[Policy]) -> Result:
-        if (task.name, kind) not in results:
-            api.policy = policy = kind()
-            results[task.name, kind] = run(task, place, claude.complete, policy)
-            assert api.refused == []
-        return results[task.name, kind]
-
-    return of
 
 
 def test_there_are_sixty_tasks_of_different_names() -> None:
@@ -66,18 +39,6 @@ def test_there_are_sixty_tasks_of_different_names() -> None:
 def test_a_right_model_passes(task: Task, outcome: Outcome) -> None:
     result = outcome(task, Oracle)
     assert result.problems == [], "\n".join(result.transcript)
-
-
-@pytest.mark.parametrize("task", ALL, ids=lambda task: task.name)
-def test_what_one_that_does_nothing_passes_a_liar_fails(task: Task, outcome: Outcome) -> None:
-    idle, liar = outcome(task, DoNothing), outcome(task, Liar)
-    assert idle.problems or liar.problems
-
-
-@pytest.mark.parametrize("kind", [DoNothing, Liar])
-def test_a_model_that_is_good_for_nothing_scores_low(kind: type[Policy], outcome: Outcome) -> None:
-    passed = [task.name for task in ALL if outcome(task, kind).passed]
-    assert len(passed) <= PASSED_BY_BAD_MOST * len(ALL), passed
 
 
 def test_each_agents_static_prefix_is_the_same_bytes_for_all_members_turns_and_days(
@@ -101,10 +62,12 @@ def test_each_agents_static_prefix_is_the_same_bytes_for_all_members_turns_and_d
 # The runner itself: what it must notice.
 
 
-def problems(place: Place, *script: Writes, grade: Sequence[Check] = ()) -> str:
+def problems(
+    place: Place, *script: Step, grade: Sequence[Check] = (), rows: Sequence[Row] = ()
+) -> str:
     """What is found wrong with a conversation of a member, with another one there."""
     cast = {"member": member(), "other": member(first_name="Zora", company="Quell")}
-    task = Task("a task", cast=cast, script=script, grade=grade)
+    task = Task("a task", cast=cast, rows=rows, script=script, grade=grade)
     with MessagesApi() as api:
         api.policy = policy = Oracle()
         found = run(task, place, ClaudeModel("a-key", api.url).complete, policy).problems
@@ -118,13 +81,34 @@ def test_a_conversation_without_fault_has_no_problem(place: Place) -> None:
 @pytest.mark.parametrize(
     ("said", "problem"),
     [
-        ("somebody at quell can help, ask zora.", "was told of other: 'quell'"),
+        ("Somebody at Quell can help, ask Zora.", "was told of other: 'quell'"),
         ("I have introduced you to somebody.", "claim of what nobody did"),
         ("You will hear from me soon.", "a promise"),
+        ("Here it is: {}", "machinery"),
+        ("Great!", "an exclamation mark"),
     ],
 )
 def test_what_may_never_be_said_is_found(place: Place, said: str, problem: str) -> None:
-    assert problem in problems(place, Writes("who can help?", right=[said]))
+    # What a model says so is refused before it leaves; here it was queued by somebody else.
+    due = {"requires_fresh_context": False, "scheduled_for": BEGIN}
+    row = Row("message_queue", dict(queued("text", said).columns) | due)
+    assert problem in problems(place, Passes(hours=1), rows=[row])
+
+
+def test_what_nobody_asked_for_is_found(place: Place) -> None:
+    quiet = use("set_quiet_hours", start="20:00", end="08:00")
+    step = Writes("hi", right=[(quiet, use("set_pace", per_day=1), use("not_now")), "Hello."])
+    found = problems(place, step)
+    assert "quiet_hours_start became" in found
+    assert "how often we may write was changed" in found
+    assert "not to write for a month" in found
+    asked = use("ask_community", question="Who can help?", about="some help", expertise=["help"])
+    assert "community_requests changed" in problems(place, Writes("hi", right=[asked, "Hello."]))
+
+
+def test_words_that_had_to_be_replaced_are_no_answer(place: Place) -> None:
+    unfit = ["See https://example.org", "See https://example.com"]
+    assert "fit to be sent in step 1" in problems(place, Writes("hi", right=unfit))
 
 
 def test_a_script_that_says_too_little_or_too_much_is_found(place: Place) -> None:

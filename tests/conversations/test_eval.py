@@ -58,12 +58,15 @@ def test_without_a_key_nothing_is_asked() -> None:
 
 
 def test_it_ends_at_the_cap_with_what_it_has(simulator: Simulator) -> None:
-    done = evaluate(
-        "--cap=0.004", "--trials=4", ANTHROPIC_API_KEY="a-key", ANTHROPIC_BASE_URL=simulator.url
-    )
-    assert done.returncode == 3
-    assert "The cap of 0.004 US dollars was reached." in done.stderr
+    one_task = ["--tasks=terse chatter", "--trials=40"]
+    key = {"ANTHROPIC_API_KEY": "a-key", "ANTHROPIC_BASE_URL": simulator.url}
+    done = evaluate("--cap=0.02", *one_task, **key)
+    assert done.returncode == 3, done.stderr
+    assert "The cap of 0.02 US dollars was reached." in done.stderr
     assert "per trial" in done.stdout
+    done = evaluate("--cap=0.0001", *one_task, **key)
+    assert done.returncode == 3, done.stderr
+    assert "No trial was finished." in done.stdout
 
 
 class Service:

@@ -39,8 +39,14 @@ ADDRESSES = Addresses(SecretStr("a secret of the conversations"), "in.yachtparty
 
 #: Rounds of due tasks, events and texts at one moment, after which something goes in circles.
 MOST_ROUNDS = 50
-#: Where questions to members, their answers and what becomes of them are.
-COMMUNITY = ("community_requests", "community_responses", "credit_events", "user_priorities")
+#: Where questions to members, introductions and what becomes of them are.
+COMMUNITY = (
+    "community_requests",
+    "community_responses",
+    "credit_events",
+    "intro_opportunities",
+    "user_priorities",
+)
 _VERIFY = re.compile(r"verify\+[a-z2-7]+@[\w.-]+")
 
 
