@@ -57,6 +57,8 @@ begin
                 from community_responses as a
                 cross join lateral jsonb_array_elements(requesters_of(a.request_id)) as w
                 where a.user_id = v_member.id
+                union all
+                select o.connector_user_id from intro_opportunities as o where is_about(o, v_member)
             ) as r
             where r.id <> v_member.id
         );
@@ -72,6 +74,8 @@ begin
                     from community_responses as a
                     inner join community_requests as q on a.request_id = q.id
                     where a.user_id = v_member.id or q.requesting_user_id = v_member.id
+                    union all
+                    select o.id from intro_opportunities as o where is_about(o, v_member)
                 )
         );
         v_words := array(

@@ -259,6 +259,25 @@ def test_what_waits_for_them_or_quotes_them_is_not_sent(rpc: Rpc, jane: str) -> 
     assert ended <= {"failed", "superseded"}
 
 
+def test_what_a_connector_was_told_of_their_introductions_goes_whole(rpc: Rpc, jane: str) -> None:
+    other = rpc.text(OTHER, "hello there")["user_id"]
+    (innovator,) = rpc.rows("select id from innovators where user_id = %s", jane)
+    opportunity = fill(
+        rpc, "intro_opportunities", "Bob", connector_user_id=other, innovator_id=innovator["id"]
+    )
+    priority = fill(
+        rpc, "user_priorities", "", user_id=other, item_type="intro_opportunity",
+        item_id=opportunity, status="active",
+    )  # fmt: skip
+    told = fill(rpc, "message_queue", "Some vendor would like to meet Bob.", user_id=other,
+                message_data=Jsonb({"items": [str(priority)]}))  # fmt: skip
+    erase(rpc)
+    (text,) = rpc.rows("select final_message from message_queue where id = %s", told)
+    assert text["final_message"] == "(erased)"
+    (item,) = rpc.rows("select status from user_priorities where id = %s", priority)
+    assert item["status"] == "expired"
+
+
 def test_a_text_that_comes_while_they_are_erased_is_somebody_news(sessions: Sessions) -> None:
     first, second = sessions.open(), sessions.open()
     old = first.text(PHONE, WORDS)["user_id"]
