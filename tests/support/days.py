@@ -43,7 +43,9 @@ def to_hour(stack: StackUnderTest, hour: int) -> None:
     """Move the clock to the next such hour in New York, and let happen what is due then."""
     local = now(stack).astimezone(NEW_YORK)
     wanted = local.replace(hour=hour, minute=0, second=30)
-    stack.advance(((wanted - local).total_seconds()) % DAY_S)
+    ahead_s = (wanted - local).total_seconds() % DAY_S
+    # The last move may have ended a moment before its hour: then the next one is a day away.
+    stack.advance(ahead_s if ahead_s >= MINUTE_S else ahead_s + DAY_S)
     run_tasks(stack)
 
 
