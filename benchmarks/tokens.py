@@ -23,6 +23,7 @@ from tests.conversations.task import (
     Task,
     Told,
     Writes,
+    known,
     member,
     scores,
     use,
@@ -114,7 +115,14 @@ RE_ENGAGEMENT: list[Step] = [
 ]  # fmt: skip
 
 JOURNEYS = (
-    Task("onboarding", script=ONBOARDING, grade=[Has("events", event_type="user.email_verified")]),
+    Task(
+        "onboarding",
+        script=ONBOARDING,
+        grade=[
+            known(first_name="Ida", last_name="Berg", company="Fjord", title="CTO"),
+            known(email="ida@fjord.test", email_verified=True, expertise=["freight", "customs"]),
+        ],
+    ),
     Task(
         "community",
         cast={

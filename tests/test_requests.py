@@ -33,11 +33,13 @@ MEMBER: JSON = {"verified": True, "first_name": "Ida"}
 
 _VERSIONS = """
 import json
-from lib.agents import agent_of_humans, bouncer, concierge, judgement, re_engagement, summary
+from lib.agents import agent_of_humans, bouncer, concierge, judgement, re_engagement
+from lib.agents import solution_saga, summary
 print(json.dumps([
     json.dumps(prompt.prefix) for prompt in (
         bouncer.PROMPT, concierge.PROMPT, concierge.SPEAKING, re_engagement._BOUNCER,
-        agent_of_humans.SCORE, summary.JOB, judgement._job("concierge"),
+        agent_of_humans.SCORE, summary.JOB, solution_saga.RESEARCH, solution_saga.RECOMMEND,
+        judgement._job("concierge"),
     )
 ]))
 """
@@ -109,7 +111,7 @@ def test_the_static_prefix_is_the_same_bytes_in_every_process() -> None:
         for seed in ("1", "2", "3")
     }
     (prefixes,) = seen
-    assert len(json.loads(prefixes)) == 7
+    assert len(json.loads(prefixes)) == 9
 
 
 def test_what_differs_between_members_turns_and_days_is_no_part_of_the_prefix() -> None:

@@ -26,7 +26,13 @@ from tests.conversations.task import Job, Move, Use
 from tests.support.sdk_types import check_request
 
 #: The background jobs, by their prompts' files; anything else is a conversation.
-JOBS = ("answer_score", "conversation_summary", "text_judgement")
+JOBS = (
+    "answer_score",
+    "conversation_summary",
+    "solution_recommendation",
+    "solution_research",
+    "text_judgement",
+)
 
 
 @cache
@@ -118,6 +124,10 @@ class DoNothing(Policy):
                 return _say("Nothing of note.")
             case "text_judgement":
                 return _say('{"verdict": "send", "texts": [], "reason": ""}')
+            case "solution_research":
+                return _say(_researched("", ""))
+            case "solution_recommendation":
+                return _say('{"recommendation": "Nothing of note."}')
         return _say("(silence)" if '"silent"' in _last_words(request) else "OK.")
 
 
@@ -136,6 +146,10 @@ class Liar(Policy):
             case "text_judgement":
                 verdict = {"verdict": "rewrite", "texts": [self._promise], "reason": ""}
                 return _say(json.dumps(verdict))
+            case "solution_research":
+                return _say(_researched("Does Sarah Chen recommend Stripe?", "Stripe"))
+            case "solution_recommendation":
+                return _say(json.dumps({"recommendation": self._promise}))
         if "was not sent" in _last_words(request):
             return _say(self._promise)
         if isinstance(request["messages"][-1]["content"], str) and request.get("tools"):
@@ -151,6 +165,11 @@ class Liar(Policy):
         return _say("Done. Sarah Chen at Stripe will call you on Friday, with 30% off.")
 
     _promise = "It is all arranged. I have introduced you and somebody will call you soon."
+
+
+def _researched(question: str, about: str) -> str:
+    found = {"findings": [], "question": question, "about": about, "fitting_offers": []}
+    return json.dumps(found | {"expertise": ["advice"]})
 
 
 def _made_up(schema: JSON, root: JSON, words: list[str]) -> Any:

@@ -45,6 +45,7 @@ COMMUNITY = (
     "community_responses",
     "credit_events",
     "intro_opportunities",
+    "solution_workflows",
     "user_priorities",
 )
 _VERIFY = re.compile(r"verify\+[a-z2-7]+@[\w.-]+")
