@@ -46,7 +46,7 @@ test: $(ENVIRONMENT) $(NODE_MODULES) ## run all tests, a file at a time on each 
 .PHONY: eval
 eval: $(ENVIRONMENT) ## the conversation suite with Claude: ANTHROPIC_API_KEY=… or SIMULATED=1 (K=4 CAP_USD=5 TASKS=… ARGS=…)
 	@$(BIN)/python -m tests.conversations $(if $(SIMULATED),--simulated) --trials $(or $(K),4) \
-		--cap $(or $(CAP_USD),5) --tasks '$(TASKS)' $(ARGS)
+		--cap $(or $(CAP_USD),5) --tasks "$(TASKS)" $(ARGS)
 
 .PHONY: mutants
 mutants: $(ENVIRONMENT) ## take each rule out of the SQL and see a test fail (ARGS=… for some of them)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from benchmarks.tokens import JOURNEYS
 from lib.adapters.claude import ClaudeModel
 from tests.conversations.conftest import Outcome
 from tests.conversations.policies import JOBS, MessagesApi, Oracle
@@ -39,6 +40,13 @@ def test_there_are_sixty_tasks_of_different_names() -> None:
 def test_a_right_model_passes(task: Task, outcome: Outcome) -> None:
     result = outcome(task, Oracle)
     assert result.problems == [], "\n".join(result.transcript)
+
+
+@pytest.mark.parametrize("journey", JOURNEYS, ids=lambda journey: journey.name)
+def test_the_journeys_whose_tokens_are_counted_go_as_scripted(
+    journey: Task, outcome: Outcome
+) -> None:
+    assert outcome(journey, Oracle).problems == []
 
 
 def test_each_agents_static_prefix_is_the_same_bytes_for_all_members_turns_and_days(
