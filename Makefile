@@ -132,7 +132,7 @@ TERRAFORM_VARIABLES = -var-file=$(PROJECT).tfvars -var=project_id=$(PROJECT) -va
 
 .PHONY: archive
 archive: ## put what the functions run into build/source.zip
-	@$(PYTHON) -m deploy.archive
+	@$(PYTHON) -m terraform.archive
 
 .PHONY: plan
 plan: archive ## what `make deploy` would change: PROJECT=… REGION=…
@@ -159,16 +159,16 @@ logs: ## the last hour's lines: NAME=… (else of all functions) PROJECT=… (SI
 	@$(NEED_GCLOUD)
 	@gcloud logging read --project=$(PROJECT) --freshness=$(or $(SINCE),1h) --limit=$(or $(LIMIT),200) --order=asc \
 		--format=json 'resource.type="cloud_run_revision" AND jsonPayload.logger:"yachtparty" $(if $(NAME),AND resource.labels.service_name="$(subst _,-,$(NAME))") $(if $(FILTER),AND ($(FILTER)))' \
-		| $(PYTHON) -m deploy.lines
+		| $(PYTHON) -m terraform.lines
 
 .PHONY: smoke
 smoke: $(ENVIRONMENT) ## a signed text in, its answer out: the local stack, or what TWILIO_… and PHONE name
-	@$(BIN)/python -m deploy.smoke
+	@$(BIN)/python -m terraform.smoke
 
 .PHONY: rollback
 rollback: ## serve what was served before the last deployment: PROJECT=… REGION=… (BEFORE=time; TO=latest ends it)
 	@$(NEED_PLACE); $(NEED_GCLOUD)
-	@$(PYTHON) -m deploy.rollback --project=$(PROJECT) --region=$(REGION) \
+	@$(PYTHON) -m terraform.rollback --project=$(PROJECT) --region=$(REGION) \
 		$(if $(BEFORE),--before=$(BEFORE)) $(if $(filter latest,$(TO)),--latest)
 
 .PHONY: check-terraform

@@ -1,4 +1,4 @@
-# One archive of exactly what runs, made by `make archive` (deploy/archive.py), for all functions.
+# One archive of exactly what runs, made by `make archive` (terraform/archive.py), for all functions.
 
 locals {
   archive = "${path.module}/../build/source.zip"

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 import main
-from deploy import archive
+from terraform import archive
 from tests.support.sim_process import free_port
 from tests.support.stack import wait_for
 from tests.test_import_graph import ENVIRONMENT

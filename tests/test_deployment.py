@@ -18,11 +18,11 @@ import yaml
 from pydantic import SecretStr
 
 import main
-from deploy import archive
 from lib.core import settings
 from lib.core.settings import PubSubSettings, RuntimeSettings
 from lib.engine.registry import EVENT_TYPES
 from local.schedules import JOBS
+from terraform import archive
 from tests.test_import_graph import ENVIRONMENT
 
 ROOT = Path(__file__).parent.parent

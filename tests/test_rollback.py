@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import main
-from deploy import rollback
+from terraform import rollback
 
 SERVICES = [name.replace("_", "-") for name in main.FUNCTIONS]
 WHERE = ["--project=p", "--region=us-east1"]

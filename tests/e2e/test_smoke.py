@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy import smoke
+from terraform import smoke
 from tests.support.stack import StackUnderTest
 
 FICTIONAL = "+12125550198"

@@ -1,4 +1,4 @@
-"""`python -m deploy.smoke`: one signed text in, its answer out, on the local stack or a deployment.
+"""`python -m terraform.smoke`: a signed text in, its answer out, here or on a deployment.
 
 Posts to the webhook what Twilio posts for a text, signed with the account's token, and looks at
 Twilio for a text to that number since. On a deployment the answer is really sent, to the number

@@ -1,4 +1,4 @@
-"""`gcloud logging read --format=json | python -m deploy.lines`: each entry of the log on a line."""
+"""`gcloud logging read --format=json | python -m terraform.lines`: each entry on a line."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""`python -m deploy.archive`: the source of the functions, exactly what runs, as one archive.
+"""`python -m terraform.archive`: the source of the functions, exactly what runs, as one archive.
 
 The same files make the same archive, byte for byte, so that nothing is deployed again without a
 change. `build/source.zip` is what Terraform uploads; `build/source/` has the same files for gcloud.

@@ -1,12 +1,12 @@
-"""`python -m deploy.rollback`: let every function serve what it served before the last deployment.
+"""`python -m terraform.rollback`: let every function serve what it did before the last deployment.
 
 Cloud Run keeps the revisions of a function, each an image with its variables, and moves traffic
 between them in seconds, without a build. All functions come from one archive, so going back is to
 one moment for all of them: each serves its newest revision from before it. Without BEFORE that
 moment is the last deployment's of code: the newest revision of each that has another image.
 
-Schema changes are not undone, and need not be: they only add. `python -m deploy.rollback --latest`
-ends it; so does `make deploy`.
+Schema changes are not undone, and need not be: they only add.
+`python -m terraform.rollback --latest` ends it; so does `make deploy`.
 
 Exit status: 0 done, 1 not (one sentence says why).
 """
@@ -124,7 +124,7 @@ def _moment(given: str) -> datetime:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run it; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.rollback")
+    parser = argparse.ArgumentParser(prog="python -m terraform.rollback")
     parser.add_argument("--project", required=True)
     parser.add_argument("--region", required=True)
     to = parser.add_mutually_exclusive_group()
