@@ -5,7 +5,8 @@ Does:    records the text (sql/functions/record_inbound.sql; one message for one
          however often it comes), obeys opt-out keywords, wakes the event processor. No model is
          called here.
 Answers: 200 with empty TwiML; 403 to anybody but Twilio; 400 with one sentence to a call without
-         its fields; 503 when nothing could be recorded, so that Twilio tries again.
+         its fields; 503 when nothing could be recorded, so that Twilio tries again (if its
+         number's URL ends in `#rc=5&rp=all`; else the event sweeper finds the text at Twilio).
 """
 
 from flask import Request, Response

@@ -1,6 +1,6 @@
 output "twilio_webhook_url" {
-  description = "To be pasted into the number's \"A message comes in\" (POST). After the # stands how often Twilio tries again."
-  value       = "${local.urls["twilio_webhook"]}#rc=5"
+  description = "To be pasted into the number's \"A message comes in\" (POST). What stands after the # lets Twilio try again, five times, whatever went wrong."
+  value       = "${local.urls["twilio_webhook"]}#rc=5&rp=all"
 
   precondition {
     condition     = google_cloudfunctions2_function.function["twilio_webhook"].url == local.urls["twilio_webhook"]

@@ -521,6 +521,31 @@ def test_a_refused_webhook_is_not_retried(simulator: Simulator, receiver: Receiv
     assert len(receiver.calls) == 1
 
 
+@pytest.mark.parametrize(
+    ("overrides", "answers", "calls"),
+    [
+        ("rc=2&rp=all", [503, 403, 200], 3),
+        ("rc=2&rp=5xx", [503, 403, 200], 2),
+        ("rc=1&rp=ct,5xx", [503, 503, 200], 2),
+        ("rc=2", [503, 200], 1),
+    ],
+)
+def test_a_webhook_is_tried_again_after_what_its_url_names(
+    tmp_path: Path, overrides: str, answers: list[int], calls: int
+) -> None:
+    with (
+        Receiver(free_port()) as receiver,
+        Simulator(
+            "local.twilio_simulator", variables(tmp_path, f"{receiver.url}#{overrides}")
+        ) as simulator,
+    ):
+        receiver.answers = answers
+        text(simulator, "hello")
+        receiver.wait(calls)
+        time.sleep(0.3)
+        assert len(receiver.calls) == calls
+
+
 def test_a_webhook_finds_a_back_end_that_comes_back_a_moment_later(tmp_path: Path) -> None:
     port = free_port()
     given = variables(tmp_path, f"http://127.0.0.1:{port}/hook#rc=5")

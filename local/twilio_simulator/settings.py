@@ -22,8 +22,8 @@ class Settings(BaseSettings):
     #: The one number this account owns.
     twilio_number: Annotated[str, StringConstraints(pattern=E164)]
     twilio_messaging_service_sid: str | None = None
-    #: Where inbound texts are posted. A fragment holds Twilio's connection overrides (`#rc=5`);
-    #: it is neither sent nor signed.
+    #: Where inbound texts are posted. A fragment holds Twilio's connection overrides
+    #: (`#rc=5&rp=all`); it is neither sent nor signed.
     twilio_webhook_url: Annotated[str, StringConstraints(pattern=r"^https?://")]
     #: Whether STOP, START and HELP are answered, and opted-out numbers blocked, by Twilio itself.
     twilio_handles_keywords: bool = True
@@ -32,8 +32,9 @@ class Settings(BaseSettings):
     sim_delivery_ms: Annotated[int, Field(ge=0)] = 400
     #: How long a call hangs that was asked to, milliseconds. Twilio's clients give up earlier.
     sim_hang_ms: Annotated[int, Field(ge=0)] = 15_000
-    #: Retries of a webhook that could not be delivered, unless its URL says otherwise (`#rc=`).
-    #: Twilio's own default is 1; a local function process needs about a second to come back.
+    #: Retries of a webhook that could not be delivered, or was answered 5xx or not in time, unless
+    #: its URL has overrides. Twilio's own default is 1, and only when no connection was made; a
+    #: local function process needs about a second to come back.
     sim_webhook_retries: Annotated[int, Field(ge=0, le=10)] = 4
     #: The first wait between two attempts of a webhook, milliseconds; it doubles.
     sim_retry_ms: Annotated[int, Field(ge=1)] = 250

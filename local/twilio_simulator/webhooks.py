@@ -2,7 +2,10 @@
 
 The signature is computed by Twilio's own validator over exactly the URL that is called and the
 form that is sent. A fragment of a URL is never sent; it holds Twilio's connection overrides, of
-which `rc` (retry count) is honoured.
+which `rc` (retry count) and `rp` (retry policy: a list of `ct`, `rt`, `4xx`, `5xx`, or `all`) are
+honoured. As at Twilio, a URL that overrides the count alone is tried again when no connection was
+made (`ct`), and never after an answer:
+https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 """
 
 import asyncio
@@ -20,6 +23,9 @@ _log = logging.getLogger("local.twilio_simulator")
 #: How long Twilio waits for a webhook's answer, seconds.
 TIMEOUT_S = 15.0
 _MAX_WAIT_S = 5.0
+#: What is tried again of a URL without overrides: more than at Twilio, see settings.py.
+_RETRIED = frozenset({"ct", "rt", "5xx"})
+_KINDS = frozenset({"ct", "rt", "4xx", "5xx"})
 _AT_ONCE = 64
 
 
@@ -69,12 +75,12 @@ class Webhooks:
         await self._http.aclose()
 
     async def post(self, url: str, form: dict[str, str], sid: str) -> bool:
-        """Deliver `form`, retrying connection errors, timeouts and 5xx; whether it was accepted.
+        """Deliver `form`, trying again as the URL's fragment says; whether it was accepted.
 
         Every attempt carries the same idempotency token, as Twilio's do.
         """
         target, fragment = urldefrag(url)
-        retries = int(parse_qs(fragment).get("rc", [str(self._retries)])[0])
+        retries, retried = self._overrides(fragment)
         headers = {
             "X-Twilio-Signature": self._validator.compute_signature(target, form),
             "I-Twilio-Idempotency-Token": str(uuid4()),
@@ -87,14 +93,25 @@ class Webhooks:
             try:
                 async with self._turn:
                     answer = await self._http.post(target, data=form, headers=headers)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                outcome, kind = type(error).__name__, "ct"
             except httpx.TransportError as error:
-                outcome = type(error).__name__
+                outcome, kind = type(error).__name__, "rt"
             else:
-                outcome = str(answer.status_code)
-                if answer.status_code < 500:
-                    if answer.status_code >= 300:
-                        _log.warning("webhook for %s refused: %s", sid, outcome)
-                    return answer.status_code < 300
+                outcome, kind = str(answer.status_code), f"{answer.status_code // 100}xx"
+                if answer.status_code < 300:
+                    return True
+            if kind not in retried:
+                _log.warning("webhook for %s refused: %s", sid, outcome)
+                return False
             _log.info("webhook for %s, attempt %d: %s", sid, attempt + 1, outcome)
         _log.warning("webhook for %s given up after %d attempts: %s", sid, retries + 1, outcome)
         return False
+
+    def _overrides(self, fragment: str) -> tuple[int, frozenset[str]]:
+        """How often a URL is tried again, and after what."""
+        given = parse_qs(fragment)
+        if not given:
+            return self._retries, _RETRIED
+        policy = frozenset(given.get("rp", ["ct"])[0].split(","))
+        return int(given.get("rc", ["1"])[0]), _KINDS if "all" in policy else policy
