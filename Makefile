@@ -153,12 +153,12 @@ deploy-function: archive ## the code of one function alone, with gcloud: NAME=�
 		--source=build/source --entry-point=$(NAME)
 
 .PHONY: logs
-logs: ## the last hour's lines: NAME=… (else of all functions) PROJECT=… (SINCE=6h; FILTER='severity>=ERROR')
+logs: ## the newest lines of the last hour, and Google's warnings: NAME=… (else of all functions) PROJECT=… (SINCE=6h; LIMIT=200; FILTER='severity>=ERROR')
 	@test -n "$(PROJECT)" \
 		|| { echo 'PROJECT is missing: make logs PROJECT=my-project (of the local stack: .local/logs/)' >&2; exit 2; }
 	@$(NEED_GCLOUD)
-	@gcloud logging read --project=$(PROJECT) --freshness=$(or $(SINCE),1h) --limit=$(or $(LIMIT),200) --order=asc \
-		--format=json 'resource.type="cloud_run_revision" AND jsonPayload.logger:"yachtparty" $(if $(NAME),AND resource.labels.service_name="$(subst _,-,$(NAME))") $(if $(FILTER),AND ($(FILTER)))' \
+	@gcloud logging read --project=$(PROJECT) --freshness=$(or $(SINCE),1h) --limit=$(or $(LIMIT),200) --order=desc \
+		--format=json 'resource.type="cloud_run_revision" AND (jsonPayload.logger:"yachtparty" OR severity>=WARNING) $(if $(NAME),AND resource.labels.service_name="$(subst _,-,$(NAME))") $(if $(FILTER),AND ($(FILTER)))' \
 		| $(PYTHON) -m terraform.lines
 
 .PHONY: smoke
@@ -172,9 +172,8 @@ rollback: ## serve what was served before the last deployment: PROJECT=… REGIO
 		$(if $(BEFORE),--before=$(BEFORE)) $(if $(filter latest,$(TO)),--latest)
 
 .PHONY: check-terraform
-check-terraform: archive ## validate and test terraform/ without an account, by ../shared/terraform-offline
-	@$(NEED_TERRAFORM)
-	@if [ -x ../shared/terraform-offline/check ]; then ../shared/terraform-offline/check terraform; \
+check-terraform: ## validate and test terraform/ without an account, by ../shared/terraform-offline
+	@if [ -x ../shared/terraform-offline/check ]; then $(NEED_TERRAFORM); ../shared/terraform-offline/check terraform; \
 	else echo 'SKIPPED: ../shared/terraform-offline is not here; `terraform -chdir=terraform init -backend=false && terraform -chdir=terraform test` needs the registry.'; fi
 
 .PHONY: sbom

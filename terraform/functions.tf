@@ -113,11 +113,7 @@ resource "google_cloudfunctions2_function" "function" {
   }
 
   # It does not start without its secrets, nor is it built without these rights.
-  depends_on = [
-    google_secret_manager_secret_iam_binding.readers,
-    google_artifact_registry_repository_iam_member.build,
-    google_project_iam_member.build,
-  ]
+  depends_on = [time_sleep.grants]
 }
 
 # A second-generation function is a Cloud Run service of the same name, which asks who is calling.

@@ -104,6 +104,6 @@ resource "google_service_account_iam_member" "pubsub_signs" {
   role               = "roles/iam.serviceAccountOpenIdTokenCreator"
   member             = local.pubsub_agent
 
-  # The agent is there once the first topic is.
+  # The agent itself is made by hand, before the first deployment: docs/operations.md, step 1.
   depends_on = [google_pubsub_topic.topic]
 }

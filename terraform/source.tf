@@ -2,8 +2,9 @@
 
 locals {
   archive = "${path.module}/../build/source.zip"
-  # The same files make the same archive, so that nothing is deployed again without a change.
-  version = substr(filesha256(local.archive), 0, 12)
+  # The same files make the same archive, so that nothing is deployed again without a change. Before
+  # the first `make archive` the configuration can be checked, but not applied: there is no such file.
+  version = fileexists(local.archive) ? substr(filesha256(local.archive), 0, 12) : "none"
 }
 
 resource "google_storage_bucket" "source" {
@@ -81,4 +82,16 @@ resource "google_project_iam_member" "build" {
   project = var.project_id
   role    = each.key
   member  = google_service_account.build.member
+}
+
+# A grant takes up to two minutes to be known everywhere: a build or an instance before that fails.
+resource "time_sleep" "grants" {
+  create_duration = "120s"
+  triggers        = { readers = jsonencode(local.readers) }
+
+  depends_on = [
+    google_secret_manager_secret_iam_binding.readers,
+    google_artifact_registry_repository_iam_member.build,
+    google_project_iam_member.build,
+  ]
 }

@@ -4,7 +4,11 @@ terraform {
   required_providers {
     google = {
       source  = "hashicorp/google"
-      version = "~> 7.0"
+      version = "= 7.45.0" # what terraform/tests are run with
+    }
+    time = {
+      source  = "hashicorp/time"
+      version = "= 0.13.1"
     }
   }
 }

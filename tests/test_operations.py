@@ -1,5 +1,6 @@
 """What operators are told to do exists: targets, alerts, functions and files."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -53,6 +54,41 @@ def test_what_a_target_lacks_is_one_sentence(arguments: list[str], sentence: str
     )
     assert done.returncode != 0
     assert done.stderr.splitlines()[0].startswith(sentence)
+
+
+def test_a_machine_with_neither_terraform_nor_its_offline_check_is_told_what_is_skipped(
+    tmp_path: Path,
+) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    make = shutil.which("make")
+    assert make
+    done = subprocess.run(
+        [make, "--silent", "check-terraform"],
+        cwd=tmp_path,
+        env={"PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.split(":")[0]) == (0, "SKIPPED"), done.stderr
+
+
+def test_lines_are_shown_the_newest_last_as_a_terminal_is_read() -> None:
+    entries = [
+        {"timestamp": f"2026-11-30T20:0{n}:00Z", "jsonPayload": {"message": str(n)}}
+        for n in (3, 2, 1)
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "terraform.lines"],
+        cwd=ROOT,
+        input=json.dumps(entries),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [line.split()[-1] for line in done.stdout.splitlines()] == ["1", "2", "3"]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "--order=desc" in makefile
 
 
 def test_a_tool_that_is_not_installed_is_named(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ mock_provider "google" {
   override_during = plan
 }
 
+mock_provider "time" {}
+
 override_data {
   target = data.google_project.project
   values = { number = "123456789" }
@@ -285,7 +287,7 @@ run "a_deployment" {
     condition = (
       google_cloudfunctions2_function.function["twilio_webhook"].service_config[0].environment_variables["TWILIO_WEBHOOK_URL"] == "https://us-east1-yp-test.cloudfunctions.net/twilio-webhook"
       && google_cloudfunctions2_function.function["event_processor"].service_config[0].environment_variables["TWILIO_STATUS_URL"] == "https://us-east1-yp-test.cloudfunctions.net/twilio-status"
-      && output.twilio_webhook_url == "https://us-east1-yp-test.cloudfunctions.net/twilio-webhook#rc=5"
+      && output.twilio_webhook_url == "https://us-east1-yp-test.cloudfunctions.net/twilio-webhook#rc=5&rp=all"
     )
     error_message = "A webhook checks signatures over the address that operators paste into Twilio."
   }
@@ -381,8 +383,8 @@ run "a_deployment" {
   assert {
     condition = { for name, alert in google_monitoring_alert_policy.alert : name => join(" ", [for condition in alert.conditions : format("%g", condition.condition_threshold[0].threshold_value)]) } == {
       "Dead letters"                   = "0 0"
-      "Delivery failures"              = "2 0.05"
-      "Agent errors"                   = "0.02 2"
+      "Delivery failures"              = "0.05"
+      "Agent errors"                   = "0.02"
       "Events wait"                    = "300"
       "Claude costs more than planned" = "40"
     }
