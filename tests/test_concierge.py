@@ -56,6 +56,7 @@ QUESTION: JSON = {
     [
         {"question": "Ida asks: who knows freight tools?"},
         {"question": "Who knows freight tools that Acme recommends?"},
+        {"question": "Who knows freight tools for Fjord?"},
         {"question": "Who knows freight tools? Write to me: ida.j@mail.example"},
         {"question": "Who knows freight tools? Call +1 (212) 555-0100."},
         {"situation": "They have 40 offices."},
@@ -211,6 +212,8 @@ def test_what_an_item_says_on_any_of_its_lines_may_be_repeated() -> None:
         ("it helped, mail me: somewhere@else.example", ""),
         ("it helped, call me on 212-555-0100", ""),
         ("it helped, thanks, Ida", ""),
+        ("it helped us at fjord", ""),
+        ("it helped, see https://elsewhere.example/us", ""),
     ],
 )
 def test_an_outcome_is_passed_on_without_who_reported_it(words: str, passed_on: str) -> None:

@@ -4,7 +4,6 @@ Its tools (lib/agents/concierge_tools.py) name things by their place in this tur
 other row can be meant.
 """
 
-import re
 from typing import Literal
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from lib.agents.preferences import Preferences
 from lib.agents.tools import ToolError
 from lib.core.ids import derived_id
 from lib.core.model import JSON
-from lib.domain import names, priorities, solutions
+from lib.domain import identity, names, priorities, solutions
 from lib.domain.onboarding import OwnWords
 from lib.engine.registry import (
     OutcomeReported,
@@ -30,8 +29,6 @@ from lib.engine.work import UnitOfWork
 MAX_OPEN_REQUESTS = 3
 MAX_WORDS_CHARS = 1000
 
-#: An e-mail address, or a number as long as a phone's.
-_REACHED_AT = re.compile(r"[\w.+-]+@[\w-]+\.\w|\+?\(?\d(?:[\s().-]{0,2}\d){8,}")
 _WHAT = {
     "community_request": "a question of another member",
     "community_response": "an answer to their question",
@@ -359,10 +356,14 @@ class Desk:
     def _identifies(self, words: str) -> bool:
         """Whether words say who the member is, or where they can be reached."""
         member = self._turn.member
-        whole = OwnWords([words])
-        marks = (member.first_name, member.last_name, member.company, member.email)
-        named = any(mark and whole.contain(mark) for mark in marks)
-        return named or _REACHED_AT.search(words) is not None
+        return identity.reveals(
+            words,
+            first_name=member.first_name,
+            last_name=member.last_name,
+            company=member.company,
+            email=member.email,
+            linkedin_url=member.linkedin_url,
+        )
 
 
 def _described(place: int, item: Item) -> JSON:
