@@ -42,7 +42,7 @@ _JUST_YES = re.compile(
     re.I,
 )
 _LOOK_INTO = re.compile(
-    r"\b(?:look into|research|find (?:us|me|out what)|help (?:us|me) find|find a (?:\w+ ){0,3}"
+    r"\b(?:look into|research|find a (?:\w+ ){0,3}"
     r"(?:way|tool|solution|vendor|provider|supplier|software|agency|system))\b",
     re.I,
 )

@@ -16,6 +16,9 @@ from local.claude_simulator.background import answer as simulated
 from tests.chaos.drive import Sent
 from tests.chaos.evidence import Evidence, Row
 
+#: sql/functions/gate_text.sql
+NEWER = "newer text on the same topic"
+
 Check = Callable[[Evidence], Iterator[str]]
 
 #: More rows than any unit of work of a turn makes.
@@ -181,11 +184,13 @@ def every_sent_text_is_at_twilio_once(evidence: Evidence) -> Iterator[str]:
 
 
 def _is_judged_away(text: Row) -> bool:
-    """Whether the agent would not say it any more, since the member has written meanwhile."""
+    """Whether the agent would not say it any more, since the member has written meanwhile, or says
+    the same in a newer text."""
+    newer = text["superseded_reason"] == NEWER and text["superseded_by_message_id"] is not None
     return (
         text["status"] == "superseded"
         and _object(text["message_data"]).get("kind") == "proactive"
-        and text["superseded_reason"] in REASONS.values()
+        and (newer or text["superseded_reason"] in REASONS.values())
     )
 
 

@@ -26,6 +26,7 @@ _TABLES = {
     "tasks": "select id::text, task_type, status, user_id::text, context_json, result_json,"
     " retry_count from agent_tasks",
     "queue": "select id::text, user_id::text, message_data, status, superseded_reason,"
+    " superseded_by_message_id::text,"
     " coalesce(sequence_id, id)::text as unit, sequence_position, created_at from message_queue",
     "requests": "select id::text, requesting_user_id::text, status, closed_loop_at,"
     " responses_count from community_requests",

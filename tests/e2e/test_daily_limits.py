@@ -57,8 +57,9 @@ def test_a_number_is_answered_thirty_times_a_day(own: StackUnderTest) -> None:
 
     for _ in range(2):
         own.advance(HALF_A_DAY_S)
+    # After a day they may be asked once more, too.
     phone.converse("good morning")
-    assert len(phone.received()) == before + 1
+    assert before < len(phone.received()) <= before + 2
     assert resting(phone) == 1
 
 

@@ -51,7 +51,7 @@ def test_it_reads_and_writes_no_relation(public: Client) -> None:
 def test_it_calls_no_function(stack: StackUnderTest, public: Client) -> None:
     with stack.connect() as session:
         functions = session.execute(
-            "select p.proname, coalesce(p.proargnames, '{}') from pg_proc as p"
+            "select p.proname, coalesce(p.proargnames, '{}') as names from pg_proc as p"
             " where p.pronamespace = 'public'::regnamespace and p.prorettype <> 'trigger'::regtype"
             # A row as an argument cannot come over HTTP.
             " and not exists (select from unnest(p.proargtypes) as a (type)"
@@ -59,6 +59,6 @@ def test_it_calls_no_function(stack: StackUnderTest, public: Client) -> None:
         ).fetchall()
     assert len(functions) > 50
     asked = {
-        name: public.rpc(name, dict.fromkeys(arguments)).execute for name, arguments in functions
+        f["proname"]: public.rpc(f["proname"], dict.fromkeys(f["names"])).execute for f in functions
     }
     assert {name: refusal(ask) for name, ask in asked.items()} == dict.fromkeys(asked, REFUSED)

@@ -399,8 +399,8 @@ MUTANTS = (
         12,
         "a-text-is-known-by-its-sid-only",
         "functions/record_inbound.sql",
-        "exists (select 1 from messages where id = v_message_id)",
-        "false",
+        "exists (select 1 from messages where id = v_message_id)\n        or",
+        "",
         ("test_a_text_is_known_by_its_id_where_its_sid_is_not_kept",),
     ),
     Mutant(

@@ -44,7 +44,8 @@ def test_a_summary_reads_up_to_a_text_in_flight_and_the_rest_the_next_time(rpc: 
             {"id": send["id"], "user_id": send["user_id"], "receipt_key": str(uuid4())} | accepted
         ],
     )
-    assert summary(rpc, user_id) == ["hi", "an answer", "and now?"]
+    first = "an answer\n\nYachtparty. Reply STOP to opt out, HELP for help."
+    assert summary(rpc, user_id) == ["hi", first, "and now?"]
 
 
 def test_a_text_that_twilio_did_not_take_is_in_no_summary(rpc: Rpc) -> None:
