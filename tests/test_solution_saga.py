@@ -10,6 +10,7 @@ import pytest
 from lib.agents import solution_saga
 from lib.core.ids import derived_id
 from lib.core.model import JSON, ModelReply, ModelUnavailable
+from lib.domain import solutions
 from lib.engine.step import Claim, Malformed
 from lib.engine.work import DecisionFailed, UnitOfWork
 from tests.support.scripted_model import CALL, MEMBER, NOW, ScriptedModel, events, soon, text
@@ -81,12 +82,16 @@ def moved(work: UnitOfWork) -> JSON:
 def test_a_need_becomes_a_workflow_and_its_research_is_due_at_once() -> None:
     payload = {"request_description": NEED, "urgency": "high", "conversation_id": str(UUID(int=3))}
     work = solution_saga.open_workflow(claim("user.inquiry.solution_needed", payload))
-    workflow, task = (c["row"] for c in work.changes)
+    workflow, task, timeout = (c["row"] for c in work.changes)
     assert (workflow["current_step"], workflow["status"]) == ("research", "in_progress")
     assert (workflow["user_id"], workflow["request_description"]) == (str(MEMBER), NEED)
     assert (task["task_type"], task["priority"]) == ("research_solution", "high")
     assert task["context_json"] == {"workflow_id": workflow["id"]}
     assert "scheduled_for" not in task
+    # It ends a day later, also when research fails for good.
+    assert timeout["task_type"] == "solution_workflow_timeout"
+    due = datetime.fromisoformat(timeout["scheduled_for"])
+    assert due - datetime.fromisoformat(NOW) == timedelta(hours=24)
 
 
 def test_research_asks_the_members_who_know_and_waits_a_day_for_them() -> None:
@@ -105,10 +110,7 @@ def test_research_asks_the_members_who_know_and_waits_a_day_for_them() -> None:
         "status": "in_progress",
         "last_decision_at": None,
     }
-    (task,) = [c["row"] for c in work.changes if c["table"] == "agent_tasks"]
-    assert task["task_type"] == "solution_workflow_timeout"
-    due = datetime.fromisoformat(task["scheduled_for"])
-    assert due - datetime.fromisoformat(NOW) == timedelta(hours=24)
+    assert not [c for c in work.changes if c["table"] == "agent_tasks"]
 
 
 @pytest.mark.parametrize(
@@ -118,6 +120,7 @@ def test_research_asks_the_members_who_know_and_waits_a_day_for_them() -> None:
         "What does Ada use for invoices?",
         "What would you tell QUANTEL about invoices?",
         "Would you pick Zenloop over the rest?",
+        "Can somebody reach me on +12125550123 about invoices?",
     ],
 )
 def test_a_question_that_names_somebody_is_not_asked_and_nobody_is_waited_for(
@@ -167,15 +170,69 @@ def test_a_recommendation_is_kept_and_the_account_manager_told() -> None:
 
 
 def test_words_that_were_not_given_are_asked_for_again_and_then_replaced() -> None:
-    answers = [{"id": UUID(int=31), "response_text": "Start small.", "usefulness_score": 3}]
+    answers = [{"id": UUID(int=31), "response_text": "Start small.", "usefulness_score": 7}]
     model = ScriptedModel(recommended("Take Zenloop, says Tom Baker."))
     work = solution_saga.recommend(
         step("solution_workflow_timeout", answers=answers), model, soon()
     )
     assert len(model.requests) == len(work.calls) == 2
-    values = moved(work)["set"]
-    assert values["expert_recommendations"]["text"] == "Start small."
-    assert values["quality_threshold_met"] is False
+    assert "Zenloop" in model.requests[1]["messages"][0]["content"]
+    assert moved(work)["set"]["expert_recommendations"]["text"] == "Start small."
+
+
+def test_what_is_unfit_itself_does_not_take_the_place_of_unfit_words() -> None:
+    findings = {"findings": ["It is about reading well."]}
+    for said in (recommended("Take Zenloop, says Tom Baker."), text("no JSON")):
+        work = solution_saga.recommend(
+            step("solution_workflow_timeout", {"perplexity_results": findings}, answers=[]),
+            ScriptedModel(said),
+            soon(),
+        )
+        assert moved(work)["set"]["expert_recommendations"]["text"] == findings["findings"][0]
+    work = solution_saga.recommend(
+        step("solution_workflow_timeout", {"current_step": "research"}, answers=[]),
+        ScriptedModel(text("{}")),
+        soon(),
+    )
+    assert moved(work)["set"]["expert_recommendations"]["text"] == solutions.NOTHING_FOUND
+
+
+def test_nobody_reads_the_name_of_who_offers_something() -> None:
+    offer = {
+        "id": OFFER,
+        "solution_description": "Zenloop, by Jane Doe, reads invoices",
+        "categories": ["invoices"],
+        "hidden": ["Zenloop Ltd", "Jane", "Doe"],
+    }
+    model = ScriptedModel(researched(fitting_offers=[1]))
+    solution_saga.research(step("research_solution", innovators=[offer]), model, soon())
+    matched = {"matched_innovators": [{"innovator_id": str(OFFER)}]}
+    other = ScriptedModel(recommended("Zenloop would do it."))
+    work = solution_saga.recommend(
+        step("solution_workflow_timeout", matched, innovators=[offer]), other, soon()
+    )
+    for request in (*model.requests, *other.requests):
+        content = json.dumps(request["messages"][0]["content"].split("(This is not")[0])
+        assert "invoices" in content
+        assert "Zenloop" not in content
+        assert "Jane" not in content
+    assert "Zenloop" not in moved(work)["set"]["expert_recommendations"]["text"]
+
+
+def test_long_findings_and_short_tags_of_a_model_are_taken_as_they_can_be() -> None:
+    long = "It depends on many things that only you know. " * 20
+    found = researched(findings=[long, "It is about reading well."], expertise=["r", "statistics"])
+    work = solution_saga.research(step("research_solution"), ScriptedModel(found), soon())
+    assert moved(work)["set"]["perplexity_results"]["findings"] == ["It is about reading well."]
+    assert events(work)[0][1]["expertise_needed"] == ["r", "statistics"]
+
+
+@pytest.mark.parametrize("about", ["ask Tom Baker (+1 212 555 0199)", "Quantel invoices"])
+def test_a_summary_that_names_somebody_is_not_put_to_members(about: str) -> None:
+    work = solution_saga.research(
+        step("research_solution"), ScriptedModel(researched(about=about)), soon()
+    )
+    assert events(work) == []
 
 
 def test_no_answer_can_close_its_tag_or_give_orders_in_another_one() -> None:
@@ -192,7 +249,7 @@ def test_no_answer_can_close_its_tag_or_give_orders_in_another_one() -> None:
     [
         ("research_solution", solution_saga.research, {"current_step": "experts"}),
         ("research_solution", solution_saga.research, {"status": "cancelled"}),
-        ("solution_workflow_timeout", solution_saga.recommend, {"current_step": "research"}),
+        ("solution_workflow_timeout", solution_saga.recommend, {"current_step": "done"}),
         ("solution_workflow_timeout", solution_saga.recommend, {"status": "completed"}),
     ],
 )

@@ -202,14 +202,16 @@ class Workflow(Document):
 
 
 class Offer(Document):
-    """An active innovator who offers something for a need; nobody's name is in it."""
+    """An innovator who offers something for a need. `hidden`: names that nobody may read in it."""
 
     id: UUID
     solution_description: str | None = Field(default=None, repr=False)
+    categories: list[str] | None = None
+    hidden: list[str] = Field(default_factory=list, repr=False)
 
 
 class SolutionAnswer(Document):
-    """A scored answer of a member to the question that a workflow asked."""
+    """A useful answer of a member to the question that a workflow asked."""
 
     id: UUID
     response_text: str = Field(repr=False)

@@ -59,6 +59,8 @@ begin
                 where a.user_id = v_member.id
                 union all
                 select o.connector_user_id from intro_opportunities as o where is_about(o, v_member)
+                union all
+                select f.user_id from workflows_from(v_member.id) as f
             ) as r
             where r.id <> v_member.id
         );
@@ -76,6 +78,8 @@ begin
                     where a.user_id = v_member.id or q.requesting_user_id = v_member.id
                     union all
                     select o.id from intro_opportunities as o where is_about(o, v_member)
+                    union all
+                    select f.id from workflows_from(v_member.id) as f
                 )
         );
         v_words := array(
@@ -138,6 +142,19 @@ begin
     set message_data = message_data - 'render'
     where user_id = any(v_others) and status = 'queued' and as_object(message_data) ? 'render';
 
+    update user_priorities
+    set status = 'expired'
+    where
+        item_type = 'solution_update'
+        and status in ('active', 'presented')
+        and item_id in (select f.id from workflows_from(v_member.id) as f);
+    update solution_workflows
+    set
+        expert_recommendations = case
+            when expert_recommendations is not null then as_object(expert_recommendations) || '{"text": "(erased)"}'
+        end,
+        matched_innovators = null
+    where id in (select f.id from workflows_from(v_member.id) as f);
     perform erase_rows(v_member, v_now);
     -- What was to be said to others about the member's questions and answers.
     for v_text in

@@ -1,11 +1,13 @@
 -- solution_context: what the solution saga decides from (lib/engine/documents.py, Solution).
 --
--- Innovators are active ones other than the member whose categories overlap the workflow's category or
--- the words of the need, the most overlap first. Answers are the scored ones to the question that the
--- workflow asked; where that was attached to one which was asked already, the answers to that one.
+-- Innovators are active, verified ones other than the member whose categories overlap the workflow's
+-- category or the words of the need, the most overlap first; `hidden` are the names that may not be read
+-- in what they offer. Answers are the useful ones (7 and more) to the question that the workflow asked;
+-- where that was attached to one which was asked already, the answers to that one.
 --
 -- arguments    p_user_id; p_payload, with the workflow_id that is decided about, if there is one; p_now
--- result       {now, member | null, workflow | null, innovators [at most 5 {id, solution_description}],
+-- result       {now, member | null, workflow | null, innovators [at most 5 {id, solution_description,
+--              categories, hidden}],
 --              answers [at most 20 {id, response_text, usefulness_score}, the most useful first]}
 -- locks        none of its own: meaningful only under the member's lease
 create or replace function solution_context(p_user_id uuid, p_payload jsonb, p_now timestamptz)
@@ -33,16 +35,25 @@ begin
         'member', (select to_jsonb(u) - 'credit_balance' from users as u where u.id = p_user_id),
         'workflow', case when v_workflow.id is not null then to_jsonb(v_workflow) end,
         'innovators', coalesce((
-            select jsonb_agg(jsonb_build_object('id', i.id, 'solution_description', i.solution_description) order by i.matching desc, i.id)
+            select jsonb_agg(to_jsonb(i) - 'matching' order by i.matching desc, i.id)
             from (
-                select n.id, n.solution_description, m.matching
+                select
+                    n.id, n.solution_description, n.categories, m.matching,
+                    array_remove(array[n.company_name, u.first_name, u.last_name, u.company]::text [], null) as hidden
                 from innovators as n
+                inner join users as u on n.user_id = u.id
                 cross join lateral (
                     select count(*) as matching
                     from unnest(normal_tags(n.categories)) as t (tag)
                     where t.tag = any(v_words)
                 ) as m
-                where n.active and n.user_id <> p_user_id and n.solution_description is not null and m.matching > 0
+                where
+                    n.active
+                    and u.verified
+                    and n.user_id <> p_user_id
+                    and n.solution_description is not null
+                    and m.matching > 0
+                    and not is_opted_out(u.id)
                 order by m.matching desc, n.id
                 limit 5
             ) as i
@@ -53,7 +64,8 @@ begin
                 select r.id, r.response_text, r.usefulness_score
                 from community_responses as r
                 where
-                    r.usefulness_score is not null
+                    r.usefulness_score >= 7
+                    and r.response_text <> '(erased)'
                     and r.request_id = case
                         when v_request.context_type = 'community_request' then v_request.context_id else v_request.id
                     end

@@ -210,7 +210,10 @@ begin
             from (
                 select f.id, f.request_description, f.created_at
                 from solution_workflows as f
-                where f.user_id = p_user_id and f.status = 'in_progress'
+                where
+                    f.user_id = p_user_id
+                    and f.status = 'in_progress'
+                    and f.created_at > p_now - interval '3 days'
                 order by f.created_at desc, f.id
                 limit 10
             ) as r

@@ -50,6 +50,9 @@ def test_offers_are_of_active_innovators_whose_categories_the_need_names(rpc: Rp
     mine, fits, off, other, silent = experts(rpc, 5)
     columns = {"company_name": "Somebody", "solution_description": "Reads invoices"}
     wanted = insert(rpc, "innovators", user_id=fits, categories=[" Invoices"], **columns)
+    for user_id in (fits, off, other, silent):
+        rpc.rows("update users set verified = true where id = %s returning id", user_id)
+    insert(rpc, "innovators", user_id=experts(rpc, 6)[5], categories=["invoices"], **columns)
     insert(rpc, "innovators", user_id=off, categories=["invoices"], active=False, **columns)
     insert(rpc, "innovators", user_id=other, categories=["freight"], **columns)
     insert(rpc, "innovators", user_id=mine, categories=["invoices"], **columns)
@@ -58,18 +61,18 @@ def test_offers_are_of_active_innovators_whose_categories_the_need_names(rpc: Rp
     assert [offer.id for offer in found.innovators] == [wanted]
 
 
-def test_answers_are_the_scored_ones_to_the_question_it_asked_or_was_attached_to(rpc: Rpc) -> None:
+def test_answers_are_the_useful_ones_to_the_question_it_asked_or_was_attached_to(rpc: Rpc) -> None:
     mine, one, two = experts(rpc, 3)
     first = request(rpc)
     attached = request(rpc, context_type="community_request", context_id=first)
-    weak = answer(rpc, first, one, usefulness_score=3)
     strong = answer(rpc, first, two, usefulness_score=9)
+    answer(rpc, first, one, usefulness_score=6)
     answer(rpc, request(rpc), one, usefulness_score=10)
     answer(rpc, first, mine)  # not scored
     for asked in (first, attached):
         insights = Jsonb({"request_id": str(asked)})
         named = {"workflow_id": str(workflow(rpc, mine, community_insights=insights))}
-        assert [a.id for a in solution(rpc, mine, named).answers] == [strong, weak]
+        assert [a.id for a in solution(rpc, mine, named).answers] == [strong]
 
 
 def test_a_workflow_with_nothing_but_nulls_can_be_decided_about(rpc: Rpc) -> None:
