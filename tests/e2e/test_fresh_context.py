@@ -32,11 +32,8 @@ JUDGEMENT = "You decide for Yachtparty"
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[StackUnderTest]:
-    """A stack whose clock these tests move, and whose orchestrator runs when they say so: a tick of
-    its own in the middle of a test would be another one's work."""
+    """A stack whose clock these tests move."""
     with running_stack() as running:
-        pause = f"{running.description['schedules']['message_orchestrator']}/pause"
-        httpx.post(pause).raise_for_status()
         yield running
 
 
@@ -57,13 +54,12 @@ def now(stack: StackUnderTest) -> datetime:
 
 
 def advance_to(stack: StackUnderTest, hour: int) -> None:
-    """Move the clock to the next such hour in New York, and let the orchestrator run."""
+    """Move the clock to the next such hour in New York."""
     local = now(stack).astimezone(ZoneInfo("America/New_York"))
     then = local.replace(hour=hour, minute=0, second=5, microsecond=0)
     if then <= local:
         then += timedelta(days=1)
     stack.advance((then.astimezone(UTC) - local.astimezone(UTC)).total_seconds())
-    stack.run_schedule("message_orchestrator")
 
 
 def member(stack: StackUnderTest) -> Phone:
