@@ -13,7 +13,7 @@ _SHORT = replace(
     claude_hangs_s=1.0,
     twilio={kind: 2 * rate for kind, rate in ROUGH.twilio.items()},
     twilio_hangs_s=1.0,
-    kill_every_s=0.8,
+    kill_every_s=1.5,
 )
 
 
