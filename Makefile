@@ -150,7 +150,8 @@ deploy: archive ## bring a project to what is here, after asking: PROJECT=… RE
 deploy-function: archive ## the code of one function alone, with gcloud: NAME=… PROJECT=… REGION=…
 	@$(NEED_FUNCTION); $(NEED_PLACE); $(NEED_GCLOUD)
 	gcloud functions deploy $(subst _,-,$(NAME)) --gen2 --quiet --project=$(PROJECT) --region=$(REGION) \
-		--source=build/source --entry-point=$(NAME)
+		--source=build/source --entry-point=$(NAME) \
+		--serve-all-traffic-latest-revision --update-build-env-vars=SOURCE=by-gcloud
 
 .PHONY: logs
 logs: ## the newest lines of the last hour, and Google's warnings: NAME=… (else of all functions) PROJECT=… (SINCE=6h; LIMIT=200; FILTER='severity>=ERROR')

@@ -69,9 +69,10 @@ resource "google_cloudfunctions2_function" "function" {
   labels      = { source = local.version }
 
   build_config {
-    runtime               = "python311"
-    entry_point           = each.key
-    environment_variables = { GOOGLE_FUNCTION_SOURCE = "main.py" }
+    runtime     = "python311"
+    entry_point = each.key
+    # `make deploy-function` sets another SOURCE: by that alone Terraform sees that it was there.
+    environment_variables = { GOOGLE_FUNCTION_SOURCE = "main.py", SOURCE = local.version }
     service_account       = google_service_account.build.id
     docker_repository     = google_artifact_registry_repository.functions.id
 

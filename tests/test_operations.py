@@ -91,6 +91,28 @@ def test_lines_are_shown_the_newest_last_as_a_terminal_is_read() -> None:
     assert "--order=desc" in makefile
 
 
+def test_what_gcloud_deploys_is_served_at_once_and_seen_by_terraform() -> None:
+    """After a rollback, too; and the next `make deploy` undoes it."""
+    asked = ["deploy-function", "NAME=event_processor", "PROJECT=p", "REGION=r"]
+    done = subprocess.run(
+        ["make", "--silent", "--dry-run", *asked],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    command = done.stdout[done.stdout.index("gcloud functions deploy event-processor") :]
+    assert "--serve-all-traffic-latest-revision" in command
+    told = re.search(r"--update-build-env-vars=(\w+)=", command)
+    functions = (ROOT / "terraform" / "functions.tf").read_text(encoding="utf-8")
+    builds = re.search(
+        r"  build_config \{.+?environment_variables = \{(.+?)\}", functions, re.DOTALL
+    )
+    assert told
+    assert builds
+    assert f"{told[1]} = local.version" in builds[1]
+
+
 def test_a_tool_that_is_not_installed_is_named(tmp_path: Path) -> None:
     for tool in ("make", "sh"):
         found = shutil.which(tool)

@@ -272,6 +272,10 @@ run "a_deployment" {
     error_message = "Each function's entry point is its name, and the build is told the source file."
   }
   assert {
+    condition     = alltrue([for function in google_cloudfunctions2_function.function : function.build_config[0].environment_variables["SOURCE"] == function.labels["source"]])
+    error_message = "The build is told which source it is of, so that one by gcloud is seen and undone."
+  }
+  assert {
     condition     = google_cloudfunctions2_function.function["twilio_webhook"].service_config[0].min_instance_count >= 1
     error_message = "An instance of the webhook is always there."
   }
