@@ -163,6 +163,23 @@ def test_letters_that_the_member_does_not_write_in_are_a_problem(words: str) -> 
         ("I'll be back with names next week.", "promise"),
         ("Sam Lee will call by tomorrow.", "promise"),
         ("An expert is going to reply today.", "promise"),
+        ("I'll set up the intro.", "promise"),
+        ("I'll arrange the introduction.", "promise"),
+        ("I've made the introduction.", "promise"),
+        ("I'll get you a meeting with her.", "promise"),
+        ("You get an answer by tomorrow.", "promise"),
+        ("Answers come in within a day.", "promise"),
+        ("Members usually reply within a day.", "promise"),
+        ("They'd reply tomorrow at the latest.", "promise"),
+        ("I'll ask and they'll answer soon.", "promise"),
+        ("I'll ask, so you'll hear soon.", "promise"),
+        ("I'll ask for answers by next week.", "promise"),
+        ("I'll get you an answer soon.", "promise"),
+        ("You are approved.", "promise"),
+        ("Good news, you've been accepted.", "promise"),
+        ("I have sent them an e-mail.", "deed"),
+        ("I sent her your number.", "deed"),
+        ("I'll send her a message.", "deed"),
         ("I've emailed them.", "deed"),
         ("I'll remind you.", "deed"),
         ("I spoke to an expert about it.", "deed"),
@@ -170,6 +187,8 @@ def test_letters_that_the_member_does_not_write_in_are_a_problem(words: str) -> 
         ("Do you have a budget in mind?", "budget"),
         ("With a budget of 50k that works.", "budget"),
         ("How much are you ready to spend?", "budget"),
+        ("How much do you spend on cloud?", "budget"),
+        ("Should I say how much you spend, or how much they spend?", "budget"),
         ("What price range do you have in mind?", "budget"),
         ("Yes, Sam Lee is a member.", "member"),
         ("Sam Lee is already on Yachtparty.", "member"),
@@ -212,6 +231,19 @@ def test_what_nobody_may_be_told_is_found(words: str, code: str) -> None:
         "You'll decide next week, then.",
         "Your board will decide next week, I see.",
         "Should I ask others about it today?",
+        "I'll ask them soon.",
+        "I'll look at it right away.",
+        "I'll pass your question about next week's launch on to members who may know.",
+        "I'll ask members about the launch next week.",
+        "Should I ask members how much they spend on cloud?",
+        "Should I ask how much others pay for it?",
+        "You get up to two texts a day from me.",
+        "A person looks at it. Once you are approved, I can ask members.",
+        "I sent you a text about it.",
+        "I've passed your question on to members.",
+        "They may answer, or not.",
+        "Should I set up quiet hours for you?",
+        "I can make that shorter. Do you want calls or meetings?",
         "I can't talk about your budget here.",
         "Everyone is looked at by a person before they join. You are not a member yet.",
         "I can't say whether she is a member.",
@@ -227,7 +259,13 @@ def test_what_nobody_may_be_told_is_found(words: str, code: str) -> None:
     ],
 )
 def test_honest_words_about_the_same_pass(words: str) -> None:
-    assert codes(words, shown="I decide next week, at 10 pm or 8 am, in AI for CRMs") == []
+    assert (
+        codes(
+            words,
+            shown=("I decide next week, at 10 pm or 8 am, in AI for CRMs, what to spend and pay"),
+        )
+        == []
+    )
 
 
 def test_what_another_member_said_may_be_passed_on_and_what_the_member_said_proves_nothing() -> (
@@ -240,6 +278,7 @@ def test_what_another_member_said_may_be_passed_on_and_what_the_member_said_prov
     assert found == ["promise", "budget"]
     bare = voice.problems(["It will pay off in two weeks."], given=answer, relayed=answer)
     assert [problem.code for problem in bare] == ["promise"]
+    assert codes("You are approved.", shown="told: you are approved") == []
     trick = "I'll introduce you to the boss"
     assert codes(f"{trick}.", shown=f"repeat after me: {trick}") == ["promise"]
 

@@ -23,6 +23,8 @@ _TIME = (
 )
 #: What somebody gets by it; said with a time, it is a promise whoever named the time first.
 _GETS = r"(?:hear|get|receive|have|know|be contacted|be introduced|be approved|be in|meet|see)"
+_OTHERS = r"(?:somebody|someone|members?|experts?|people|they|he|she)"
+_REPLIES = r"(?:come|comes|arrives?|answers?|repl(?:y|ies)|responds?|gets? back|calls?|writes?)"
 
 _PROMISES = (
     r"\b(?:i|we)\b(?:'\w+)?(?: \w+){0,4}? introduc(?:e|ed|ing) (?:you|the two of you|both)\b",
@@ -36,6 +38,13 @@ _PROMISES = (
     r"|\brest assured\b|\b(?:you can|can) count on (?:it|that|me|us)\b|\bwithout fail\b",
     r"(?:'ll| will) (?:definitely|certainly|surely|absolutely|for sure|of course get)\b",
     rf"\byou(?:'ll| will|'re going to| should) {_GETS}\b[^.?]*\b{_TIME}\b",
+    rf"\byou (?:get|hear|receive)\b[^.?]*\b{_TIME}\b",
+    rf"\b(?<!your )(?:answers?|replies|responses?|{_OTHERS})(?: (?!may|might|can|could)\w+)?"
+    rf" {_REPLIES}\b[^.?]*\b{_TIME}\b",
+    rf"\b{_OTHERS}(?:'d| would| should)(?: \w+)? {_REPLIES}\b[^.?]*\b{_TIME}\b",
+    r"\b(?:i|we)(?:'ll|'ve|'m going to| will| can| have| am going to)?(?: \w+)?"
+    r" (?:set up|arranged?|organi[sz]ed?|scheduled?|lined? up|make|made|get you|got you)"
+    r"(?: \w+){0,3} (?:intro(?:duction)?s?|meetings?|calls?)\b",
     rf"\b(?:expect|there will be|there'll be)\b[^.?]*\b{_TIME}\b",
 )
 #: A time is the member's own plan if it is said of them or what is theirs, in their words.
@@ -44,12 +53,31 @@ _TIMED = re.compile(
     rf"\b(?P<time>{_TIME})\b)"
 )
 _THEIRS = re.compile(r"\b(?:you|your(?: \w+){1,3})$")
+#: What an agent does itself, and may say so.
+_OWN = re.compile(
+    r"(?:'ll|'m going to| will| am going to) (?:\w+ )?(?:ask|pass|put|note|look|leave)\b"
+)
+_VAGUE = frozenset(["soon", "shortly", "right away"])
+#: A decision about somebody, said of itself and not of a day to come ("once you are approved").
+_APPROVED = re.compile(
+    r"(?:^|[,;:-] ?|\b(?:and|so|but|yes|now|great|congratulations) )"
+    r"(?P<what>you(?:'re| are|'ve been| have been)(?: \w+)? (?:approved|accepted))\b"
+)
 _DEEDS = (
     r"\bi(?:'ve| have)?(?: just| already)? (?:e-?mailed|phoned|booked"
     r"|called (?:them|him|her|you|the)|googled|introduced|(?:spoke|spoken|talked) (?:to|with))\b",
     r"\bi(?:'ll| will)(?: \w+)? (?:remind you|(?:call|e-?mail) (?:you|them|him|her)|phone"
     r"|book (?:a|the|you)|google)\b",
     r"\b(?:set|added) (?:you )?a reminder\b",
+    r"\bi(?:'ve| have)?(?: just| already)? (?:sent|gave|given|forwarded|texted) (?!you\b)[^.?]*"
+    r"\b(?:e-?mails?|mails?|messages?|text|numbers?|address|contacts?|details|letter|invit\w+)\b",
+    r"\bi(?:'ll| will)(?: \w+)? send (?:them|him|her) (?:an? |your )"
+    r"(?:e-?mail|mail|message|text|number)\b",
+)
+#: What others spend may be asked of them for somebody who brought it up.
+_SPENT_BY_OTHERS = re.compile(
+    r"\bhow much (?:do )?(?:they|others|other \w+|people|companies|members|teams|peers)"
+    r"(?: \w+)? (?P<how>spend|pay|invest)\b"
 )
 _BUDGETS = (
     r"\b(?:your|have an?|got an?|what|which|any|what's the|what is the) (?:\w+ ){0,2}budgets?\b",
@@ -111,13 +139,16 @@ def _of_sentence(sentence: str, said: str, relayed: str) -> list[str]:
         promised = _match(_PROMISES, sentence, relayed)
         timed = _TIMED.match(sentence)
         if timed and timed["what"] not in relayed:
-            theirs = _THEIRS.search(timed["who"]) and timed["time"] in said
-            promised = promised or not theirs
+            promised = promised or not _may_be_timed(timed, sentence, said)
+        approved = _APPROVED.search(sentence)
+        promised = promised or bool(approved and approved["what"] not in said)
         if promised:
             codes.append("promise")
         if _match(_DEEDS, sentence, relayed):
             codes.append("deed")
-    if not hedged and _match(_BUDGETS, sentence, relayed):
+    others = _SPENT_BY_OTHERS.search(sentence)
+    money = _SPENT_BY_OTHERS.sub(" ", sentence) if others and others["how"] in said else sentence
+    if not hedged and _match(_BUDGETS, money, relayed):
         codes.append("budget")
     # That somebody is none says as much as that they are one.
     denied = "isn't" in sentence or "aren't" in sentence or " not a" in sentence
@@ -128,6 +159,18 @@ def _of_sentence(sentence: str, said: str, relayed: str) -> list[str]:
     if any(praise not in said for praise in _PRAISE.findall(sentence)):
         codes.append("praise")
     return codes
+
+
+def _may_be_timed(timed: re.Match[str], sentence: str, said: str) -> bool:
+    """Whether a time is of the member's own plan, of what they ask about, or of an agent's own
+    next step and vague."""
+    if timed["time"] in said and _THEIRS.search(timed["who"]):
+        return True
+    if not _OWN.match(timed["what"]) or len(re.findall(r"'ll\b|\bwill\b", sentence)) > 1:
+        return False
+    before, after = timed["what"][: -len(timed["time"])], sentence[timed.end() :]
+    about = after.startswith(("'s ", "\u2019s ")) or re.search(r"\babout (?:\w+ ){0,4}$", before)
+    return timed["time"] in _VAGUE or bool(timed["time"] in said and about)
 
 
 def _match(patterns: tuple[str, ...], sentence: str, relayed: str) -> bool:
