@@ -167,10 +167,10 @@ smoke: $(ENVIRONMENT) ## a signed text in, its answer out: the local stack, or w
 	@$(BIN)/python -m terraform.smoke
 
 .PHONY: rollback
-rollback: ## serve what was served before the last deployment: PROJECT=… REGION=… (BEFORE=time; TO=latest ends it)
-	@$(NEED_PLACE); $(NEED_GCLOUD)
+rollback: ## serve what was served before the last deployment: PROJECT=… REGION=… (BEFORE=time; NAME=…: one function; TO=latest ends it)
+	@$(if $(NAME),$(NEED_FUNCTION);) $(NEED_PLACE); $(NEED_GCLOUD)
 	@$(PYTHON) -m terraform.rollback --project=$(PROJECT) --region=$(REGION) \
-		$(if $(BEFORE),--before=$(BEFORE)) $(if $(filter latest,$(TO)),--latest)
+		$(if $(NAME),--name=$(NAME)) $(if $(BEFORE),--before=$(BEFORE)) $(if $(filter latest,$(TO)),--latest)
 
 .PHONY: check-terraform
 check-terraform: ## validate and test terraform/ without an account, by ../shared/terraform-offline

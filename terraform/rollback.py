@@ -2,8 +2,10 @@
 
 Cloud Run keeps the revisions of a function, each an image with its variables, and moves traffic
 between them in seconds, without a build. All functions come from one archive, so going back is to
-one moment for all of them: each serves its newest revision from before it. Without BEFORE that
-moment is the last deployment's of code: the newest revision of each that has another image.
+one moment for all of them: each serves its newest revision from before it. Without `--before` that
+moment is the last deployment's of code: the newest revision of each that has another image. Were
+their newest images not made by one deployment, there is no such moment, and it must be said;
+`--name` is about one function alone. A function that was not there before is left as it is.
 
 Schema changes are not undone, and need not be: they only add.
 `python -m terraform.rollback --latest` ends it; so does `make deploy`.
@@ -16,10 +18,14 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from main import FUNCTIONS
+
+#: Within which all functions get the image of one deployment: builds run beside each other and take
+#: minutes, and a deployment that had to be run again is still one.
+ONE_DEPLOYMENT = timedelta(minutes=30)
 
 
 class RollbackError(Exception):
@@ -71,39 +77,64 @@ class Place:
         return done.stdout
 
 
-def target(revisions: list[Revision], before: datetime | None) -> Revision | None:
-    """The newest revision that works from before a moment, or else of an older image.
+def older(revisions: list[Revision], before: datetime | None) -> list[Revision]:
+    """Those from before a moment, or else of another image than the newest; the newest first.
 
-    `revisions` are the newest first. None: there is none to go back to.
+    `revisions` are the newest first, too. None older: the function was not there before.
     """
-    older = [
+    return [
         revision
         for revision in revisions
         if (revision.at < before if before else revision.image != revisions[0].image)
     ]
-    return next((revision for revision in older if revision.is_ready), None)
 
 
-def roll_back(place: Place, before: datetime | None) -> list[tuple[str, Revision]]:
-    """Move every function, or none if one of them has nothing to go back to.
+def roll_back(
+    place: Place, services: list[str], before: datetime | None
+) -> list[tuple[str, Revision | None]]:
+    """Move every service, or none; what each serves now, None: it was not there before.
 
     Raises:
-        RollbackError: nothing was moved, or the sentence says after which function it stopped.
+        RollbackError: nothing was moved, or the sentence says after which service it stopped.
     """
-    services = [name.replace("_", "-") for name in FUNCTIONS]
-    moves: list[tuple[str, Revision]] = []
-    for service in services:
-        found = target(place.revisions(service), before)
-        if found is None:
-            raise RollbackError(f"{service} has no older revision: nothing was changed.")
+    there = {service: place.revisions(service) for service in services}
+    if before is None:
+        _check_one_deployment(there)
+    moves: list[tuple[str, Revision | None]] = []
+    for service, revisions in there.items():
+        past = older(revisions, before)
+        found = next((revision for revision in past if revision.is_ready), None)
+        if past and found is None:
+            raise RollbackError(f"{service} has no older revision that works: nothing was changed.")
         moves.append((service, found))
-    for nth, (service, revision) in enumerate(moves):
+    if not any(revision for _, revision in moves):
+        raise RollbackError(f"{', '.join(services)}: no older revision, nothing was changed.")
+    moved: list[str] = []
+    for service, revision in moves:
+        if revision is None:
+            continue
         try:
             place.serve(service, revision)
         except RollbackError as error:
-            moved = ", ".join(name for name, _ in moves[:nth]) or "nothing"
-            raise RollbackError(f"{error} Moved before that: {moved}. Run it again.") from error
+            so_far = ", ".join(moved) or "nothing"
+            raise RollbackError(f"{error} Moved before that: {so_far}. Run it again.") from error
+        moved.append(service)
     return moves
+
+
+def _check_one_deployment(there: dict[str, list[Revision]]) -> None:
+    """Refuse services whose newest images are of different deployments."""
+    made = {
+        service: min(r.at for r in revisions if r.image == revisions[0].image)
+        for service, revisions in there.items()
+        if revisions
+    }
+    if made and max(made.values()) - min(made.values()) > ONE_DEPLOYMENT:
+        times = ", ".join(f"{service} {at:%Y-%m-%d %H:%M}" for service, at in made.items())
+        raise RollbackError(
+            f"The functions were not deployed together ({times} UTC): nothing was changed. "
+            "Say which moment is meant with BEFORE=…, or which function with NAME=…."
+        )
 
 
 def _revision(entry: dict[str, Any]) -> Revision:
@@ -130,16 +161,21 @@ def main(arguments: list[str] | None = None) -> int:
     to = parser.add_mutually_exclusive_group()
     to.add_argument("--before", type=_moment, help="UTC, e.g. 2026-11-30T18:00")
     to.add_argument("--latest", action="store_true", help="serve the latest deployment again")
+    parser.add_argument("--name", choices=FUNCTIONS, help="of one function alone")
     asked = parser.parse_args(arguments)
+    services = [name.replace("_", "-") for name in ([asked.name] if asked.name else FUNCTIONS)]
     place = Place(asked.project, asked.region)
     try:
         if asked.latest:
-            for name in FUNCTIONS:
-                place.serve(name.replace("_", "-"), None)
-                print(f"{name} serves its latest revision.", flush=True)
+            for service in services:
+                place.serve(service, None)
+                print(f"{service} serves its latest revision.", flush=True)
             return 0
-        for service, revision in roll_back(place, asked.before):
-            print(f"{service} serves {revision.name}, of {revision.at:%Y-%m-%d %H:%M} UTC.")
+        for service, revision in roll_back(place, services, asked.before):
+            if revision:
+                print(f"{service} serves {revision.name}, of {revision.at:%Y-%m-%d %H:%M} UTC.")
+            else:
+                print(f"{service} was not there before: it is left as it is.")
     except RollbackError as error:
         print(error, file=sys.stderr)
         return 1

@@ -45,6 +45,7 @@ def test_what_is_restarted_after_a_rotation_are_the_functions() -> None:
         (["deploy", "PROJECT=p"], "PROJECT or REGION is missing"),
         (["deploy-function", "NAME=nobody", "PROJECT=p", "REGION=r"], "NAME is no function"),
         (["rollback", "PROJECT=p"], "PROJECT or REGION is missing"),
+        (["rollback", "NAME=nobody", "PROJECT=p", "REGION=r"], "NAME is no function"),
         (["logs"], "PROJECT is missing"),
     ],
 )

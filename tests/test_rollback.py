@@ -85,15 +85,70 @@ def test_a_revision_that_never_started_is_passed_over(gcloud: Gcloud) -> None:
     assert gcloud.moved()["event-processor"] == "--to-revisions=event-processor-00001-abc=100"
 
 
-def test_nothing_is_moved_when_one_function_has_nothing_to_go_back_to(
+def test_nothing_is_moved_when_what_one_function_served_before_never_started(
     gcloud: Gcloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    gcloud.state[SERVICES[-1]] = [revision(SERVICES[-1], 1, "new", 18)]
+    gcloud.state[SERVICES[-1]] = [
+        revision(SERVICES[-1], 1, "old", 9, ready=False),
+        revision(SERVICES[-1], 2, "new", 18),
+    ]
     gcloud.save()
     assert rollback.main(WHERE) == 1
     said = capsys.readouterr().err
-    assert said == f"{SERVICES[-1]} has no older revision: nothing was changed.\n"
+    assert said == f"{SERVICES[-1]} has no older revision that works: nothing was changed.\n"
     assert gcloud.moved() == {}
+
+
+@pytest.mark.parametrize("revisions", [0, 1], ids=["failed to deploy", "deployed"])
+@pytest.mark.parametrize("moment", [[], ["--before=2026-11-30T17:00"]])
+def test_a_function_that_the_release_added_is_named_and_left(
+    gcloud: Gcloud, capsys: pytest.CaptureFixture[str], moment: list[str], revisions: int
+) -> None:
+    gcloud.state[SERVICES[-1]] = [revision(SERVICES[-1], 1, "new", 18)][:revisions]
+    gcloud.save()
+    assert rollback.main([*WHERE, *moment]) == 0
+    assert f"{SERVICES[-1]} was not there before: it is left as it is." in capsys.readouterr().out
+    assert gcloud.moved() == {s: f"--to-revisions={s}-00001-abc=100" for s in SERVICES[:-1]}
+
+
+def test_a_first_deployment_has_nothing_to_go_back_to(
+    gcloud: Gcloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for service in SERVICES:
+        gcloud.state[service] = [revision(service, 1, "new", 18)]
+    gcloud.save()
+    assert rollback.main(WHERE) == 1
+    assert "no older revision, nothing was changed." in capsys.readouterr().err
+    assert gcloud.moved() == {}
+
+
+class TestAfterOneFunctionWasDeployedAlone:
+    """`make deploy` at 18:00, then `make deploy-function NAME=event_processor` at 20:00."""
+
+    @pytest.fixture(autouse=True)
+    def deployed_alone(self, gcloud: Gcloud) -> None:
+        gcloud.state["event-processor"].append(revision("event-processor", 4, "newest", 20))
+        gcloud.save()
+
+    def test_there_is_no_deployment_to_go_back_before(
+        self, gcloud: Gcloud, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert rollback.main(WHERE) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("The functions were not deployed together (")
+        assert "event-processor 2026-11-30 20:00" in said
+        assert "twilio-webhook 2026-11-30 18:00" in said
+        assert gcloud.moved() == {}
+
+    def test_the_one_function_goes_back_alone_and_forward_again(self, gcloud: Gcloud) -> None:
+        assert rollback.main([*WHERE, "--name=event_processor"]) == 0
+        assert gcloud.moved() == {"event-processor": "--to-revisions=event-processor-00003-abc=100"}
+        assert rollback.main([*WHERE, "--name=event_processor", "--latest"]) == 0
+        assert gcloud.moved() == {"event-processor": "--to-latest"}
+
+    def test_all_go_back_to_a_moment_that_is_named(self, gcloud: Gcloud) -> None:
+        assert rollback.main([*WHERE, "--before=2026-11-30T17:00"]) == 0
+        assert gcloud.moved() == {s: f"--to-revisions={s}-00001-abc=100" for s in SERVICES}
 
 
 def test_a_refusal_in_between_says_what_was_moved(
