@@ -59,6 +59,19 @@ def test_ordinary_sentences_pass(words: str) -> None:
         ("That saves 40% a year.", "40%"),
         ("It costs $ 9 a month.", "$ 9"),
         ("Expect an answer at 10:30.", "10:30"),
+        ("The right person for that: Maria.", "Maria"),
+        ("Ask the right person - Maria - about it.", "Maria"),
+        ("Ask the right person (Maria) about it.", "Maria"),
+        ('I would use "Zenloop" here.', "Zenloop"),
+        ("Maria, a CFO, answered you.", "Maria"),
+        ("Maria, who runs a firm, answered you.", "Maria"),
+        ("Jane helped another team with it.", "Jane"),
+        ("Maria suggests a pilot first.", "Maria"),
+        ("Stripe charges less than most.", "Stripe"),
+        ("It takes 3 days.", "3 days"),
+        ("It takes 3 minutes.", "3 minutes"),
+        ("About 4 of them answered.", "4 of them"),
+        ("There are 2 answers.", "2 answers"),
         ("Ich kann dir Anna Schmidt vorstellen, sie kennt die Software.", "Schmidt"),
     ],
 )
@@ -81,6 +94,17 @@ def test_a_name_or_figure_that_was_not_given_is_a_problem_and_is_named(
         "Pricing is one thing. Software can be another.",
         "I'm Yachtparty's AI assistant. I can't do that from here yet.",
         "Take 2 minutes. Okay?",
+        "However, the team decides. Thanks, a person looks at it, and so it goes.",
+        "Understood, the rest, too, is noted. Pricing depends on the size.",
+        "Noted, a question, then. Okay, who told you about it?",
+        "Two ways: Ask members, or wait. The answer: Yes. In short: No.",
+        "One question: Pricing, or quality? Another - Timing.",
+        "Data suggests so. Vendors charged more. Members answered.",
+        "Advice helped. Support moved. Thanks, the rest is fine.",
+        'You can say "Stop" (Really, at any time). Reply "Yes" or "No".',
+        "Is that for iOS, Android, or both?",
+        "Is this for GDPR or for SOC 2?",
+        "Is it OK if I ask in English?",
         "Ich verstehe. Die Buchhaltung ist mit der neuen Software nicht zufrieden, richtig?",
         "Claro. \u00bfQu\u00e9 parte es la m\u00e1s importante?",
     ],
@@ -285,6 +309,11 @@ def test_what_another_member_said_may_be_passed_on_and_what_the_member_said_prov
 
 def test_emoji_are_for_those_who_use_them() -> None:
     assert codes("Nice. \U0001f600", shown="great \U0001f389") == []
+
+
+def test_a_number_that_was_given_in_words_may_be_said_in_digits() -> None:
+    assert codes("So it takes 3 days, or 1 week.", shown="it takes three days or a week") == []
+    assert codes("So it takes 4 days.", shown="it takes three days or a week") == ["unknown_name"]
 
 
 def test_what_an_agent_is_told_is_not_repeated() -> None:

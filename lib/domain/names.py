@@ -9,7 +9,7 @@ nobody's.
 >>> unknown("Jane Doe at Acme can help by Friday. Tom knows.", given="who knows Acme?")
 ['Doe', 'Friday', 'Tom']
 >>> unknown("That will take 30 days.", given="")
-['30']
+['30 days']
 >>> unknown("Yes, I'll ask. What's the HR question about?", given="")
 []
 >>> unknown("Danke. Wie lautet Ihre E-Mail-Adresse?", given="")
@@ -28,10 +28,20 @@ def _words(listed: str) -> frozenset[str]:
 
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019&.-][^\W_]+)*")
 _PART = re.compile(r"[^\W_]+")
+#: Where a new sentence begins, and where one may only go on behind a sign.
+_NEW_SENTENCE = re.compile(r"(?:^|[.?!\n\u2026])\W*$")
+_BEHIND_SIGN = re.compile(r"(?:[:;(\u201c\u201e\u00ab-]\s*|\")[\"(]?$")
+_STANDS_ALONE = re.compile(r"\s-\s|[\"\u201d\u00bb)]*(?:$|[.,;:?!)\"\u201d\u00bb\n])")
+#: "Maria, a CFO, answered": what somebody is.
+_APPOSITION = re.compile(
+    r", (?:(?:an?|the|our|his|her) [^,.?!\n]{1,40}, \w|(?:who|whose) [^.?\n]*\.)"
+)
 _STARTS_SENTENCE = re.compile(r"(?:^|[.?!:;\u2026\n]|[\"(\u201c\u201e\u00ab-])\W*$")
 _FIGURE = re.compile(
     r"[$\u20ac\u00a3\u00a5\u20b9]\s?\d[\d.,]*"
-    r"|\d[\d.,]*\s?(?:%|(?i:k|m|bn|percent|dollars?|euros?|pounds?|usd|eur|gbp|members|experts)\b)"
+    r"|\d[\d.,]*\s?(?:%|(?i:k|m|bn|percent|dollars?|euros?|pounds?|usd|eur|gbp|members|experts"
+    r"|hours?|days?|weeks?|months?|years?|of them|answers?|repl(?:y|ies)|responses?)\b)"
+    r"|(?i:(?<!take )\b\d minutes?\b)"
     r"|\d[\d.,:/]*\d"
 )
 #: The time on a member's card is no figure for anything else.
@@ -96,7 +106,9 @@ _GERMAN = re.compile(
 #: What a person or company at the start of a sentence does next.
 _ACTS = _words(
     "is was can could would will might has had knows knew works worked runs ran said says "
-    "told mentioned recommends recommended uses used offers asked wants"
+    "told mentioned recommends recommended uses used offers asked wants helped suggests "
+    "suggested charges charged answered replied thinks thought believes tried advises advised "
+    "likes liked prefers built sells sold hired founded leads led switched moved"
 )
 #: Starts of a sentence that do the same and are nobody.
 _NOBODY = _words(
@@ -107,6 +119,24 @@ _NOBODY = _words(
     "tomorrow yesterday then so if yes no sure okay thanks back up down in out off over "
     "away far near people work help time"
 )
+#: Other words that stand alone, or begin what somebody is told; in the singular.
+_ORDINARY = _words(
+    "however maybe perhaps otherwise meanwhile instead still well great good fine right hi hello "
+    "hey sorry also first second third next last finally often sometimes always never again anyway "
+    "apologie besides therefore thus hence further furthermore moreover nevertheless nonetheless "
+    "alternative overall soon later afterward indeed thank understood done glad happy welcome "
+    "please noted got claro bueno vale gern danke merci si oui ja nein stop start help skip reply "
+    "three four five six seven eight nine ten half "
+    "data advice research bank service freight cost price context money busine staff management "
+    "answer question team vendor client firm group tool friend brand startup agent parent "
+    "shop company product app market budget customer supplier broker carrier sale legal finance "
+    "cloud mail phone text call name title role step part point option choice idea thing way "
+    "plan goal need problem issue topic word detail example reason result evidence feedback word "
+    "practice expert adviser advisor lawyer accountant consultant founder investor board boss "
+    "colleague peer person man woman everyone team-mate law code design test report study survey "
+    "growth health trade trust risk value support "
+    "speed scale size demand supply stock tax audit law hire talent"
+)
 #: Endings of words for things.
 _THING = re.compile(
     r"(?:ing|tion|sion|ment|ness|ity|ance|ence|ship|ism|logy|ware|ure|ers|ors|ies)$"
@@ -115,6 +145,8 @@ _THING = re.compile(
 _COMMON = _words(
     "i ai api app b2b b2c bi ceo cfo cmo coo cpo cto cv diy eta faq hq hr id ip it kpi "
     "llc ltd mvp no ok okay pdf pm am pr qa r&d roi saas sdk seo sla sms ui url ux vc vip "
+    "ios android gdpr soc iso hipaa eu us usa uk english german french spanish italian "
+    "portuguese dutch chinese japanese "
     "vp crm erp cms yachtparty mr mrs ms dr inc st co"
 )
 
@@ -124,10 +156,13 @@ def unknown(text: str, *, given: str) -> list[str]:
     shown = set(_PART.findall(given.casefold()))
     stamps = " ".join(_STAMP.findall(given))
     given_figures = set(_numbers(_STAMP.sub(" ", given)))
+    in_digits = given_figures | {_NUMBERS[word] for word in shown & _NUMBERS.keys()}
+    if shown & {"a", "an", "one"}:
+        in_digits.add("1")
     figures = [
         f
         for f in _FIGURE.findall(text)
-        if not (given_figures.issuperset(_numbers(f)) or (":" in f and f in stamps))
+        if not (in_digits.issuperset(_numbers(f)) or (":" in f and f in stamps))
     ]
     german = len(set(_GERMAN.findall(text.casefold()))) >= 2
     tokens = list(_TOKEN.finditer(text))
@@ -143,7 +178,12 @@ def unknown(text: str, *, given: str) -> list[str]:
             continue
         following = tokens[position + 1].group() if position + 1 < len(tokens) else ""
         if _STARTS_SENTENCE.search(text[: match.start()]):
-            named = _inner_capital(word) or _acts(word, following) or _owns(match.group())
+            named = (
+                _inner_capital(word)
+                or _acts(word, following)
+                or _owns(match.group())
+                or _is_presented(word, text[: match.start()], text[match.end() :])
+            )
         elif german:
             before = tokens[position - 1].group()
             named = any(map(_inner_capital, word.split("-"))) or (
@@ -223,9 +263,28 @@ def _inner_capital(word: str) -> bool:
 
 def _acts(word: str, following: str) -> bool:
     """Whether a word that starts a sentence is followed by what a person or company does."""
-    if word.casefold() in _NOBODY or _THING.search(word.casefold()):
+    return not _is_ordinary(word) and following.casefold() in _ACTS
+
+
+def _is_presented(word: str, before: str, after: str) -> bool:
+    """Whether a word stands alone behind a sign or in quotes, or is said to be somebody."""
+    if _is_ordinary(word) or word.casefold().endswith(("ly", "ed")):
         return False
-    return following.casefold() in _ACTS
+    alone = _STANDS_ALONE.match(after) and _BEHIND_SIGN.search(before)
+    if _NEW_SENTENCE.search(before):
+        return bool(_APPOSITION.match(after) or (alone and before.endswith('"')))
+    return bool(alone)
+
+
+def _is_ordinary(word: str) -> bool:
+    """Whether a word is a pronoun, a thing, or one that many sentences begin with."""
+    plain = word.casefold()
+    return (
+        plain in _NOBODY
+        or plain in _ORDINARY
+        or plain.removesuffix("s") in _ORDINARY
+        or _THING.search(plain) is not None
+    )
 
 
 def _owns(word: str) -> bool:
