@@ -127,6 +127,31 @@ def test_one_item_is_brought_up_at_a_time(
     assert [row["items"] for row in queued] == [[str(UUID(int=80 + n))] for n in brought_up]
 
 
+OFFICE = "Which broker clears customs for small offices in Norway?"
+
+
+@pytest.mark.parametrize(
+    ("texts", "columns", "uses_tool", "sent"),
+    [
+        ("no calls after nine please", {}, False, False),
+        ("no calls after nine please", {}, True, True),
+        ("no calls after nine please", {"status": "presented"}, False, True),
+        ("is there anything new for me?", {}, False, True),
+        ("Which broker clears customs for small offices in Norway", {}, False, True),
+    ],
+)
+def test_an_item_is_brought_up_with_its_tool_or_not_at_all(
+    texts: str, columns: JSON, uses_tool: bool, sent: bool
+) -> None:
+    question = {"id": UUID(int=91), "question": OFFICE, "status": "open"}
+    item = asking(1, 80, request=question, **columns)
+    answer = f"Noted. A member asks: {OFFICE}"
+    tool = [uses(use("mention_item", item=1))] if uses_tool else []
+    model = ScriptedModel(*tool, text(answer), text("Noted."))
+    work = concierge.decide(turn(texts, member=VERIFIED, items=[item]), model, soon())
+    assert said(work) == [answer if sent else "Noted."]
+
+
 def test_whether_an_answer_helped_is_asked_once() -> None:
     bad = ScriptedModel(text("Maria says **yes**."))
     for shown, asks in ((0, True), (1, False)):

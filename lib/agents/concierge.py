@@ -36,7 +36,9 @@ def decide(turn: Turn, complete: Complete, deadline: float) -> UnitOfWork:
     with deciding(turn, AGENT_TYPE) as work:
         instance_id = instance_of(turn, work, PROMPT)
         desk = Desk(turn, work)
-        exchange = Exchange(PROMPT, turn, work, desk, complete, deadline, instance_id)
+        exchange = Exchange(
+            PROMPT, turn, work, desk, complete, deadline, instance_id, check=desk.unannounced
+        )
         texts = exchange.answer(desk.card(), lambda: _safe(turn, desk))
         columns = desk.preferences.columns | {"poc_agent_id": str(instance_id)}
         update_member(work, turn.member, columns)

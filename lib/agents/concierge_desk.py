@@ -4,6 +4,8 @@ Its tools (lib/agents/concierge_tools.py) name things by their place in this tur
 other row can be meant.
 """
 
+import re
+from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
@@ -13,7 +15,7 @@ from lib.agents.preferences import Preferences
 from lib.agents.tools import ToolError
 from lib.core.ids import derived_id
 from lib.core.model import JSON
-from lib.domain import identity, names, priorities, solutions
+from lib.domain import identity, names, priorities, solutions, voice
 from lib.domain.onboarding import OwnWords
 from lib.engine.registry import (
     OutcomeReported,
@@ -29,6 +31,12 @@ from lib.engine.work import UnitOfWork
 MAX_OPEN_REQUESTS = 3
 MAX_WORDS_CHARS = 1000
 
+#: Words of somebody who asks for what is on their list.
+_ASKS_WHAT_THERE_IS = re.compile(
+    r"\b(?:new|news|updates?|answer\w*|repl\w+|respon\w+|heard?|waiting|questions?|asked|found"
+    r"|find|result\w*|anything|someone|anyone|anybody|somebody|recommend\w*|help|else|more)\b",
+    re.IGNORECASE,
+)
 _WHAT = {
     "community_request": "a question of another member",
     "community_response": "an answer to their question",
@@ -277,6 +285,26 @@ class Desk:
         self.shows = [item.id]
         return {"noted": True}
 
+    def unannounced(self, texts: Sequence[str]) -> list[voice.Problem]:
+        """What is wrong with an answer that brings up an item without `mention`, so that nobody
+        would count it as shown. Who asks what there is may be told."""
+        if _ASKS_WHAT_THERE_IS.search("\n".join(text.content for text in self._turn.texts)):
+            return []
+        heard = [
+            *(message.content for message in self._turn.history),
+            *(request.question for request in self._turn.requests),
+            *(research.request_description for research in self._turn.researches),
+        ]
+        known = "\n".join([self._known_words(), *heard])
+        dealt_with = {*self.shows, *self._done}
+        told = any(
+            priorities.tells("\n".join(texts), _substance(item), known=known)
+            for item in self._items
+            if not item.brought_up and item.id not in dealt_with
+        )
+        advice = "Leave out the items that you did not mention with mention_item."
+        return [voice.Problem("unannounced", advice)] if told else []
+
     def cancel(self, place: int) -> JSON:
         """Close a question of the member's own; if others wait for its answers, it is theirs."""
         request = self._own_request(place)
@@ -364,6 +392,15 @@ class Desk:
             email=member.email,
             linkedin_url=member.linkedin_url,
         )
+
+
+def _substance(item: Item) -> str:
+    """What an item has to tell: the question, the answer or the recommendation."""
+    if item.item_type == "community_request" and item.request is not None:
+        return item.request.question
+    if item.item_type == "community_response" and item.response is not None:
+        return item.response.response_text
+    return (item.solution.recommendation or "") if item.solution is not None else ""
 
 
 def _described(place: int, item: Item) -> JSON:

@@ -82,6 +82,8 @@ class Exchange(Generic[DeskT]):
     instance_id: UUID | None
     #: Whether to say nothing is an answer, too: [voice.SILENCE].
     may_be_silent: bool = False
+    #: What else is wrong with the texts, by the agent's own rules.
+    check: Callable[[Sequence[str]], list[voice.Problem]] | None = None
 
     def answer(self, card: JSON, safe: Callable[[], Sequence[str]]) -> list[str]:
         """The texts to send, 1 to 3. `safe` gives those that are sent when the model's are not
@@ -171,7 +173,7 @@ class Exchange(Generic[DeskT]):
             media=any(text.media for text in self.turn.texts),
             only_media=context.only_media(self.turn),
         )
-        return texts, problems
+        return texts, problems + (self.check(texts) if self.check else [])
 
     def _ask(
         self, messages: list[JSON], *, purpose: str, round_: int, reasons: Sequence[str] = ()

@@ -6,6 +6,7 @@
 'What came of your answer, in their words: "It cut our churn."'
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Protocol, TypeVar
@@ -29,6 +30,29 @@ SHOWINGS = 2
 OVERLOOKED_AFTER = timedelta(hours=24)
 #: Inbound texts of 90 days below which nothing is learnt of a member's best hour.
 HOURS_FROM = 5
+
+
+#: So many telling words of an item, one after another, bring it up.
+TOLD_WORDS = 4
+_FILLING = re.compile(
+    r"(?:an?|and|are|as|at|be|by|do|does|for|from|has|have|how|i|in|is|it|of|on|or|our|that|the|their"
+    r"|they|this|to|was|we|what|which|who|with|you|your)"
+)
+
+
+def tells(text: str, item: str, *, known: str) -> bool:
+    """Whether a text repeats words of an item, other than words that are known without it.
+
+    >>> tells("By the way: which freight tool suits teams?", "Which freight tool suits teams?",
+    ...     known="")
+    True
+    """
+    return bool((_runs(text) & _runs(item)) - _runs(known))
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    words = [word for word in re.findall(r"\w+", text.casefold()) if not _FILLING.fullmatch(word)]
+    return {tuple(words[i : i + TOLD_WORDS]) for i in range(len(words) - TOLD_WORDS + 1)}
 
 
 def request_score(*, matching: int, answered_before: bool, useful: int) -> int:
