@@ -24,7 +24,10 @@ _TIME = (
 #: What somebody gets by it; said with a time, it is a promise whoever named the time first.
 _GETS = r"(?:hear|get|receive|have|know|be contacted|be introduced|be approved|be in|meet|see)"
 _OTHERS = r"(?:somebody|someone|members?|experts?|people|they|he|she)"
-_REPLIES = r"(?:come|comes|arrives?|answers?|repl(?:y|ies)|responds?|gets? back|calls?|writes?)"
+_REPLIES = (
+    r"(?:come|comes|arrives?|answers?|repl(?:y|ies)|responds?|gets? back|writes?"
+    r"|calls?(?! it| that| this))"
+)
 
 _PROMISES = (
     r"\b(?:i|we)\b(?:'\w+)?(?: \w+){0,4}? introduc(?:e|ed|ing) (?:you|the two of you|both)\b",
@@ -42,8 +45,10 @@ _PROMISES = (
     rf"\b(?<!your )(?:answers?|replies|responses?|{_OTHERS})(?: (?!may|might|can|could)\w+)?"
     rf" {_REPLIES}\b[^.?]*\b{_TIME}\b",
     rf"\b{_OTHERS}(?:'d| would| should)(?: \w+)? {_REPLIES}\b[^.?]*\b{_TIME}\b",
-    r"\b(?:i|we)(?:'ll|'ve|'m going to| will| can| have| am going to)?(?: \w+)?"
-    r" (?:set up|arranged?|organi[sz]ed?|scheduled?|lined? up|make|made|get you|got you)"
+    r"\b(?:i|we)(?:(?:'ll|'m going to| will| can| am going to)(?: \w+)? (?:set up|arrange"
+    r"|organi[sz]e|schedule|line up|make|get you)"
+    r"|(?:'m|'re| am| are)(?: \w+)? (?:setting up|arranging|making)"
+    r"|(?:'ve| have)?(?: \w+)? (?:set up|arranged|organi[sz]ed|scheduled|lined up|made|got you))"
     r"(?: \w+){0,3} (?:intro(?:duction)?s?|meetings?|calls?)\b",
     rf"\b(?:expect|there will be|there'll be)\b[^.?]*\b{_TIME}\b",
 )

@@ -145,8 +145,8 @@ _THING = re.compile(
 _COMMON = _words(
     "i ai api app b2b b2c bi ceo cfo cmo coo cpo cto cv diy eta faq hq hr id ip it kpi "
     "llc ltd mvp no ok okay pdf pm am pr qa r&d roi saas sdk seo sla sms ui url ux vc vip "
-    "ios android gdpr soc iso hipaa eu us usa uk english german french spanish italian "
-    "portuguese dutch chinese japanese "
+    "ios android windows mac linux gdpr soc iso hipaa eu us usa uk english german french "
+    "spanish italian portuguese dutch chinese japanese "
     "vp crm erp cms yachtparty mr mrs ms dr inc st co"
 )
 
