@@ -111,7 +111,7 @@ def test_a_keyword_under_a_picture_is_no_keyword(stack: StackUnderTest) -> None:
 def test_every_answer_that_twilio_takes_is_the_one_that_is_stored(stack: StackUnderTest) -> None:
     phone = Phone(stack)
     scripted(stack, "Schön, “Zoë” — 🎣 what is your name?")
-    phone.text("hi 🎣")
+    phone.text("hi 🎣, it is Zoë, how schön")
     (text,) = phone.wait_for_texts(1)
     phone.wait_until_idle()
     (stored,) = phone.texts_recorded("outbound")
