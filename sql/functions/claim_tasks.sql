@@ -12,8 +12,7 @@
 -- arguments    p_token, made by the caller: the same token gets the same claim again
 --              p_limit, 1 to 100 tasks; p_lease_s, seconds, at least the deadline + 15 s
 --              p_now, tests and the local clock only
--- result       {outcome: claimed, token, now, tasks [agent_tasks rows with context: see task_context],
---               more: was the batch full}
+-- result       {outcome: claimed, token, now, tasks [see task_document], more: was the batch full}
 --              {outcome: retry}: the same call still runs
 -- locks        the token (advisory), users rows, then agent_tasks rows, skipping locked ones
 -- idempotency  by p_token, as long as a task of the claim is neither committed nor failed
@@ -31,29 +30,41 @@ set lock_timeout = '2s'
 -- Planning for each call's own numbers costs more than the claim; nothing here depends on them but limits,
 -- of which the planner is told the most.
 set plan_cache_mode = force_generic_plan
+-- A queue's index is full of entries of what is done. An index scan marks them, and the next one passes
+-- them over; a bitmap scan visits all of them until the next vacuum.
+set enable_bitmapscan = off
 as $$
 declare
     c_looked_at_most constant integer := 10000;
     c_reaped_at_most constant integer := 200;
     c_shortest_lease_s constant integer := 15;
     c_foreign_lease constant interval := '10 min';
-    c_window_least constant integer := 20;
     c_window_most constant integer := 200;
+    c_first_id constant uuid := '00000000-0000-0000-0000-000000000000';
     c_counted_at_most constant integer := 1000000;
     v_limit integer := least(greatest(coalesce(p_limit, 10), 1), 100);
     v_lease_s integer := greatest(coalesce(p_lease_s, 600), c_shortest_lease_s);
     v_now timestamptz := coalesce(p_now, clock_timestamp());
     v_is_any_old boolean;
     v_looked_at integer := 0;
-    v_after_time timestamptz;
-    v_after_id uuid;
+    v_wanted integer;
+    v_window integer;
+    v_seen integer;
+    v_after_rank integer := 1;
+    v_after_time timestamptz := '-infinity';
+    v_after_id uuid := c_first_id;
     v_ids uuid [];
-    v_user_ids uuid [];
+    v_users uuid [];
+    v_times timestamptz [];
+    v_ranks integer [];
     v_user_id uuid;
     v_members uuid [] := '{}';
+    v_free uuid [];
     v_claimed uuid [];
     v_taken uuid [] := '{}';
-    v_tasks jsonb;
+    v_claim jsonb := jsonb_build_object(
+        'claim', jsonb_build_object('token', p_token, 'until', lease_end(v_lease_s, v_now))
+    );
 begin
     -- A call repeated by an impatient client must not claim beside the one that still runs.
     if not pg_try_advisory_xact_lock(hashtextextended(p_token::text, 0)) then
@@ -98,94 +109,97 @@ begin
         where t.id = e.id;
     end if;
 
-    if v_claimed is null then
-        <<ranks>>
-        for v_rank in 1..3 loop
-            v_after_time := '-infinity';
-            v_after_id := '00000000-0000-0000-0000-000000000000';
-            loop
-                exit ranks when v_looked_at >= c_looked_at_most;
-                select
-                    array_agg(w.id order by w.scheduled_for, w.id),
-                    array_agg(w.user_id order by w.scheduled_for, w.id),
-                    max(w.scheduled_for)
-                into v_ids, v_user_ids, v_after_time
-                from (
-                    select due.id, due.user_id, due.scheduled_for
-                    from (
-                        select t.id, t.user_id, t.scheduled_for
-                        from agent_tasks as t
-                        where
-                            (t.status = 'pending') is true
-                            and (case t.priority when 'high' then 1 when 'low' then 3 else 2 end) = v_rank
-                            and t.scheduled_for <= v_now
-                            and (t.scheduled_for, t.id) > (v_after_time, v_after_id)
-                            -- A member's heap is walked through once, and hides nobody behind it.
-                            and (t.user_id is null or t.user_id <> all(v_members))
-                        order by t.scheduled_for, t.id
-                        limit c_window_most
-                    ) as due
-                    -- Some are held by others; twice the need is mostly enough at once.
-                    limit greatest(2 * (v_limit - cardinality(v_taken)), c_window_least)
-                ) as w;
-                exit when v_ids is null;
-                v_after_id := v_ids[cardinality(v_ids)];
-                v_looked_at := v_looked_at + cardinality(v_ids);
+    while v_claimed is null and cardinality(v_taken) < v_limit and v_looked_at < c_looked_at_most loop
+        v_wanted := v_limit - cardinality(v_taken);
+        v_window := least(greatest(2 * v_wanted, v_looked_at), c_window_most);
+        select
+            array_agg(w.id order by w.rank, w.scheduled_for, w.id),
+            array_agg(w.user_id order by w.rank, w.scheduled_for, w.id),
+            array_agg(w.scheduled_for order by w.rank, w.scheduled_for, w.id),
+            array_agg(w.rank order by w.rank, w.scheduled_for, w.id)
+        into v_ids, v_users, v_times, v_ranks
+        from (
+            select due.id, due.user_id, due.scheduled_for, r.rank
+            from generate_series(v_after_rank, 3) as r (rank)
+            cross join lateral (
+                select t.id, t.user_id, t.scheduled_for
+                from agent_tasks as t
+                where
+                    (t.status = 'pending') is true
+                    and (case t.priority when 'high' then 1 when 'low' then 3 else 2 end) = r.rank
+                    and t.scheduled_for <= v_now
+                    and (t.scheduled_for, t.id) > (
+                        case when r.rank = v_after_rank then v_after_time else '-infinity' end,
+                        case when r.rank = v_after_rank then v_after_id else c_first_id end
+                    )
+                    -- A member's heap is walked through once, and hides nobody behind it.
+                    and (t.user_id is null or t.user_id <> all(v_members))
+                order by t.scheduled_for, t.id
+                -- Some are held by others; twice the need is mostly enough at once.
+                limit v_window
+            ) as due
+            order by r.rank, due.scheduled_for, due.id
+            limit v_window
+        ) as w;
+        exit when v_ids is null;
 
-                for v_place in 1..cardinality(v_ids) loop
-                    v_user_id := v_user_ids[v_place];
-                    if v_user_id is not null then
-                        continue when v_user_id = any(v_members);
-                        v_members := v_members || v_user_id;
-                        -- The member first, in a statement of its own, so that what follows sees what the
-                        -- holder before left (protocol.md, 1).
-                        perform 1 from users as u where u.id = v_user_id for no key update of u skip locked;
-                        continue when not found or member_is_busy(v_user_id, p_token, v_now);
-                    end if;
-                    perform 1
-                    from agent_tasks as t
-                    where
-                        t.id = v_ids[v_place]
-                        -- As any other query on a task's id, on no account by an index on the status.
-                        and t.status is not distinct from 'pending'
-                        and t.scheduled_for <= v_now
-                    for update of t skip locked;
-                    if found then
-                        v_taken := v_taken || v_ids[v_place];
-                        exit ranks when cardinality(v_taken) = v_limit;
-                    end if;
-                end loop;
-            end loop;
+        v_free := '{}';
+        v_seen := cardinality(v_ids);
+        for v_place in 1..v_seen loop
+            v_user_id := v_users[v_place];
+            if v_user_id is not null then
+                if cardinality(v_free) >= v_wanted then
+                    -- Nobody is locked in vain.
+                    v_seen := v_place - 1;
+                    exit;
+                end if;
+                continue when v_user_id = any(v_members);
+                v_members := v_members || v_user_id;
+                -- The member first, in a statement of its own, so that what follows sees what the
+                -- holder before left (protocol.md, 1).
+                perform 1 from users as u where u.id = v_user_id for no key update of u skip locked;
+                continue when not found or member_is_busy(v_user_id, p_token, v_now);
+            end if;
+            v_free := v_free || v_ids[v_place];
         end loop;
+        v_looked_at := v_looked_at + v_seen;
+        v_after_rank := v_ranks[v_seen];
+        v_after_time := v_times[v_seen];
+        v_after_id := v_ids[v_seen];
 
+        v_taken := v_taken || array(
+            select t.id
+            from agent_tasks as t
+            where
+                t.id = any(v_free)
+                -- As any other query on a task's id, on no account by an index on the status.
+                and t.status is not distinct from 'pending'
+                and t.scheduled_for <= v_now
+            order by array_position(v_free, t.id)
+            limit v_wanted
+            for update of t skip locked
+        );
+    end loop;
+
+    if v_claimed is null then
         update agent_tasks as t
         set
             status = 'processing',
             last_attempted_at = v_now,
             retry_count = least(greatest(coalesce(t.retry_count, 0), 0), c_counted_at_most) + 1,
-            result_json = as_object(t.result_json) || jsonb_build_object(
-                'claim', jsonb_build_object('token', p_token, 'until', lease_end(v_lease_s, v_now))
-            )
+            result_json = as_object(t.result_json) || v_claim
         where t.id = any(v_taken);
         v_claimed := v_taken;
     end if;
-
-    select
-        jsonb_agg(
-            to_jsonb(w) || jsonb_build_object(
-                'context_json', as_readable(w.context_json), 'result_json', as_readable(w.result_json)
-            )
-            order by case w.priority when 'high' then 1 when 'low' then 3 else 2 end, w.scheduled_for, w.id
-        )
-    into v_tasks
-    from (
-        select t.*, task_context(t, v_now) as context
-        from agent_tasks as t
-        where t.id = any(v_claimed)
-    ) as w;
     return jsonb_build_object(
         'outcome', 'claimed', 'token', p_token, 'now', v_now,
-        'tasks', coalesce(v_tasks, '[]'),
+        -- An array of what was built: one jsonb copied into the next costs as much as the claim.
+        'tasks', array(
+            select task_document(t, v_now)
+            from agent_tasks as t
+            where t.id = any(v_claimed)
+            order by case t.priority when 'high' then 1 when 'low' then 3 else 2 end, t.scheduled_for, t.id
+        ),
         'more', cardinality(v_claimed) >= v_limit
     );
 end;

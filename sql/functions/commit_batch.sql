@@ -24,14 +24,13 @@ declare
     c_max_units constant integer := 100;
     c_max_members constant integer := 100;
     c_shortest_lease constant interval := '15 s'; -- claim_tasks
+    c_applied constant jsonb := '{"outcome": "applied", "emitted": [], "texts_due": [], "more": null}';
     v_tasks uuid [];
     v_tokens text [];
     v_members uuid [];
     v_member uuid;
     v_due uuid [] := '{}';
-    v_ended jsonb;
-    v_unit record;
-    v_result jsonb;
+    v_unit jsonb;
     v_results jsonb [] := '{}';
     v_now timestamptz;
 begin
@@ -40,15 +39,20 @@ begin
     end if;
     begin
         select
-            array_agg((u.value #>> '{work,task}')::uuid), array_agg(u.value ->> 'token')
+            array_agg(
+                case
+                    when
+                        coalesce(u.value #> '{work,events}', '[]') = '[]'
+                        and coalesce(u.value #> '{work,changes}', '[]') = '[]'
+                        and coalesce(u.value #> '{work,calls}', '[]') = '[]'
+                        and coalesce(u.value #> '{work,members}', '[]') = '[]'
+                        then (u.value #>> '{work,task}')::uuid
+                end
+                order by u.position
+            ),
+            array_agg(u.value ->> 'token' order by u.position)
         into v_tasks, v_tokens
-        from jsonb_array_elements(p_units) as u
-        where
-            u.value #>> '{work,task}' is not null
-            and coalesce(u.value #> '{work,events}', '[]') = '[]'
-            and coalesce(u.value #> '{work,changes}', '[]') = '[]'
-            and coalesce(u.value #> '{work,calls}', '[]') = '[]'
-            and coalesce(u.value #> '{work,members}', '[]') = '[]';
+        from jsonb_array_elements(p_units) with ordinality as u (value, position);
     exception
         when invalid_text_representation then null; -- a broken unit: one by one, then
     end;
@@ -57,7 +61,7 @@ begin
         where t.id = any(v_tasks) and t.user_id is not null
         order by t.user_id
     );
-    if coalesce(cardinality(v_tasks), 0) < jsonb_array_length(p_units) then
+    if v_tasks is null or array_position(v_tasks, null) is not null then
         v_members := array(
             select distinct m.id
             from (
@@ -130,41 +134,34 @@ begin
                 result_json = t.result_json - 'claim' - 'dependency' || jsonb_build_object(
                     'done', jsonb_build_object(
                         'token', t.result_json #> '{claim,token}',
-                        'result', jsonb_build_object(
-                            'outcome', 'applied',
-                            'emitted', '[]'::jsonb,
-                            'texts_due',
-                            case when t.user_id = any(v_due) then jsonb_build_array(t.user_id) else '[]' end,
-                            'more', null
-                        )
+                        'result', case
+                            when t.user_id = any(v_due)
+                                then c_applied || jsonb_build_object('texts_due', jsonb_build_array(t.user_id))
+                            else c_applied
+                        end
                     )
                 )
             where t.id = any(array(select held.id from held))
-            returning t.id, t.user_id, t.result_json #> '{done}' as done
+            returning array_position(v_tasks, t.id) as place, t.user_id, t.result_json #> '{done,result}' as result
         )
 
-        select
-            jsonb_object_agg(
-                concat_ws(' ', e.id, e.done ->> 'token'),
-                case
-                    when e.user_id is null then e.done -> 'result'
-                    else e.done -> 'result' || jsonb_build_object('more', next_open_event(e.user_id, v_now))
-                end
-            )
-        into v_ended
-        from ended as e;
+        select array_agg(
+            case
+                when e.user_id is null then e.result
+                else e.result || jsonb_build_object('more', next_open_event(e.user_id, v_now))
+            end
+            order by p.place
+        )
+        into v_results
+        from generate_subscripts(v_tasks, 1) as p (place)
+        left join ended as e on p.place = e.place;
     end if;
 
-    for v_unit in
-        select u.value -> 'work' as work, u.value ->> 'token' as token
-        from jsonb_array_elements(p_units) with ordinality as u (value, position)
-        order by u.position
-    loop
-        v_result := v_ended -> concat_ws(' ', v_unit.work ->> 'task', v_unit.token);
-        if v_result is null then
-            v_result := commit_work(v_unit.work, as_uuid(v_unit.token), p_now);
+    for v_place in 1..jsonb_array_length(p_units) loop
+        if v_results[v_place] is null then
+            v_unit := p_units -> v_place - 1;
+            v_results[v_place] := commit_work(v_unit -> 'work', as_uuid(v_unit ->> 'token'), p_now);
         end if;
-        v_results := v_results || v_result;
     end loop;
     return jsonb_build_object('outcome', 'committed', 'results', to_jsonb(v_results));
 exception

@@ -4,7 +4,7 @@
 -- lease begins anew, no attempt is counted.
 --
 -- arguments    p_task_id; p_token, the claim's; p_lease_s, seconds, at least the deadline + 15 s; p_now
--- result       {outcome: claimed, task: as claim_tasks gives it} | {outcome: stale}
+-- result       {outcome: claimed, task: see task_document} | {outcome: stale}
 --              {outcome: retry}: a lock was not to be had in 2 s
 -- locks        the member's users row, the task
 -- idempotency  by state
@@ -44,10 +44,7 @@ begin
         )
     where id = p_task_id
     returning * into v_task;
-    return jsonb_build_object(
-        'outcome', 'claimed',
-        'task', to_jsonb(v_task) || jsonb_build_object('context', task_context(v_task, v_now))
-    );
+    return jsonb_build_object('outcome', 'claimed', 'task', task_document(v_task, v_now));
 exception
     when lock_not_available or deadlock_detected then
         return '{"outcome": "retry"}';

@@ -71,9 +71,9 @@ MUTANTS = (
     Mutant(
         11,
         "a-deep-task-stops-its-batch",
-        "functions/claim_tasks.sql",
-        "'context_json', as_readable(w.context_json)",
-        "'context_json', w.context_json",
+        "functions/task_document.sql",
+        "'context_json', as_readable(p_task.context_json)",
+        "'context_json', p_task.context_json",
         ("test_values_nested_too_deep_are_handed_out_as_null_and_stay_as_they_are",),
     ),
     Mutant(
@@ -204,8 +204,8 @@ MUTANTS = (
         7,
         "a-batch-ends-what-another-token-holds",
         "functions/commit_batch.sql",
-        "v_ended -> concat_ws(' ', v_unit.work ->> 'task', v_unit.token);",
-        "v_ended -> concat_ws(' ', v_unit.work ->> 'task', v_tokens[1]);",
+        "'{claim,token}' = v_tokens[array_position(v_tasks, t.id)]",
+        "'{claim,token}' = any(v_tokens)",
         ("test_of_two_who_end_the_same_task_in_one_batch_its_holder_does",),
     ),
     Mutant(
