@@ -4,7 +4,7 @@ Trigger: Cloud Scheduler, every 2 minutes, authenticated by IAM. Runs may overla
          a task is claimed by one of them.
 Reads:   due tasks and their context, under their members' leases (sql/functions/claim_tasks.sql).
 Commits: each handler's unit of work (sql/functions/commit_work.sql), then sends what it queued.
-         A full batch is followed by the next at once.
+         A full batch is followed by the next at once; while a task takes long, another every 2 min.
 Answers: 200 with counts; 503 when the database is out of reach.
 """
 
@@ -55,8 +55,9 @@ _tasks = TaskProcessor(
     follow=_events.run,
 )
 
-#: Seconds in which a run claims; its last tasks have 8 minutes more. The next tick is due then.
-CLAIM_FOR_S = 110.0
+#: Seconds in which a run claims, as long as there is work; its last tasks have 8 minutes more, and
+#: with them it is over before Cloud Scheduler gives the call up, after 30 minutes at most.
+CLAIM_FOR_S = 1200.0
 
 
 @trace.function

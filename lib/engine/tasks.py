@@ -31,6 +31,8 @@ DECIDE_S = 480.0
 THREADS = 16
 #: A new batch is claimed when so many threads are free.
 BATCH_LEAST = 8
+#: behaviour.md, "Tasks": what is due is looked for every 2 minutes.
+TICK_S = 120.0
 
 
 @dataclass
@@ -62,25 +64,32 @@ class TaskProcessor:
     def run(self, claim_for_s: float) -> Ran:
         """Claim and process until nothing is due, claiming for `claim_for_s` seconds at most.
 
+        A task that takes long keeps a run from ending, and Cloud Scheduler begins the next one only
+        after that: meanwhile this one claims what has come due every `TICK_S`.
+
         Raises:
             DatabaseError: the database failed; what was claimed and not recorded is claimed again
                 once its lease has run out.
         """
         until = time.monotonic() + claim_for_s
+        tick = time.monotonic()
         ran = Ran(more=True)
         running: set[Future[str]] = set()
         failure: DatabaseError | None = None
         with ThreadPoolExecutor(THREADS, thread_name_prefix="task") as pool:
             while True:
                 free = THREADS - len(running)
-                in_time = time.monotonic() < until and failure is None
-                if ran.more and in_time and free >= BATCH_LEAST:
+                now = time.monotonic()
+                claims = now < until and failure is None and free >= BATCH_LEAST
+                if claims and (ran.more or (running and now >= tick)):
+                    tick = now + TICK_S
                     for claim in self._claim(free, ran):
                         running.add(pool.submit(copy_context().run, self._one, claim))
                     continue
                 if not running:
                     break
-                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                until_then = max(tick - now, 0) if claims else None
+                finished, running = wait(running, until_then, FIRST_COMPLETED)
                 for future in finished:
                     try:
                         ran.outcomes[future.result()] += 1

@@ -89,7 +89,7 @@ begin
                 v_mine := v_mine || v_row_id;
                 continue;
             end if;
-            continue when as_time(v_render ->> 'until') > v_now or v_candidate = any(v_candidates);
+            continue when lease_runs(v_render ->> 'until', v_now) or v_candidate = any(v_candidates);
             if cardinality(v_candidates) = v_limit then
                 v_more := true;
                 exit ranks;
@@ -127,7 +127,7 @@ begin
                     q.user_id = v_candidate
                     and q.status = 'queued'
                     and q.scheduled_for <= v_now
-                    and as_time(as_object(q.message_data) #>> '{render,until}') > v_now
+                    and lease_runs(as_object(q.message_data) #>> '{render,until}', v_now)
             );
             if
                 member_is_busy(v_candidate, p_token, v_now)
@@ -201,7 +201,7 @@ begin
                 set
                     message_data = as_object(message_data) || jsonb_build_object(
                         'render', v_render || jsonb_build_object(
-                            'token', p_token, 'until', v_now + make_interval(secs => p_lease_s), 'attempt', v_attempt
+                            'token', p_token, 'until', lease_end(p_lease_s, v_now), 'attempt', v_attempt
                         )
                     )
                 where

@@ -48,7 +48,7 @@ begin
                 when d.is_held then 'held'
                 when q.final_message is null or q.requires_fresh_context
                     then case
-                        when q.scheduled_for > v_now - c_patience or d.judged_until > v_now then 'fresh'
+                        when q.scheduled_for > v_now - c_patience or d.judged_until is not null then 'fresh'
                         else 'stuck'
                     end
                 when q.scheduled_for <= v_now - c_patience or not isfinite(q.scheduled_for) then 'stuck'
@@ -57,7 +57,7 @@ begin
             case
                 when q.delivered_message_id is not null then coalesce(d.data #>> '{send,error}', 'in_flight')
                 when d.is_held then d.data #>> '{hold,rule}'
-                when d.judged_until > v_now then 'judging'
+                when d.judged_until is not null then 'judging'
                 when q.final_message is null then 'not_rendered'
                 when q.requires_fresh_context then 'fresh_context'
                 when not isfinite(q.scheduled_for) then 'never'
@@ -66,7 +66,7 @@ begin
             end as why,
             case
                 when q.delivered_message_id is not null then null
-                when d.judged_until > v_now then d.judged_until
+                when d.judged_until is not null then d.judged_until
                 when q.scheduled_for > v_now then q.scheduled_for
             end as until
         from message_queue as q
@@ -77,7 +77,10 @@ begin
                 q.scheduled_for > v_now
                 and jsonb_typeof(as_object(q.message_data) -> 'hold') = 'object'
                 and coalesce(as_time(as_object(q.message_data) #>> '{hold,until}') > v_now, true) as is_held,
-                as_time(as_object(q.message_data) #>> '{render,until}') as judged_until
+                case
+                    when lease_runs(as_object(q.message_data) #>> '{render,until}', v_now)
+                        then as_time(as_object(q.message_data) #>> '{render,until}')
+                end as judged_until
         ) as d
         where
             q.status = 'queued'

@@ -576,7 +576,7 @@ MUTANTS = (
         28,
         "two-texts-of-a-member-are-judged",
         "functions/claim_renders.sql",
-        "and as_time(as_object(q.message_data) #>> '{render,until}') > v_now\n",
+        "and lease_runs(as_object(q.message_data) #>> '{render,until}', v_now)\n",
         "and false\n",
         (
             "test_one_text_of_a_member_is_judged_at_a_time",

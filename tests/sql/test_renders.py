@@ -482,6 +482,7 @@ def test_a_part_that_could_not_be_judged_takes_the_others_along(rpc: Rpc) -> Non
     [
         "null", '"x"', '{"render": 7}', '{"render": {"until": "soon", "attempt": "x"}}',
         '{"items": "x"}', '{"items": [1, null, "x"]}',
+        '{"render": {"until": "2999-01-01T00:00:00Z"}}', '{"render": {"until": "infinity"}}',
     ],
 )  # fmt: skip
 def test_texts_with_odd_data_are_judged_like_others(rpc: Rpc, data: str) -> None:
