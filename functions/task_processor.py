@@ -4,7 +4,7 @@ Trigger: Cloud Scheduler, every 2 minutes, authenticated by IAM. Runs may overla
          a task is claimed by one of them.
 Reads:   due tasks and their context, under their members' leases (sql/functions/claim_tasks.sql).
 Commits: each handler's unit of work (sql/functions/commit_work.sql), then sends what it queued.
-         A full batch is followed by the next at once; while a task takes long, another every 2 min.
+         Batch follows batch until one is empty; while a task takes long, another every 2 min.
 Answers: 200 with counts; 503 when the database is out of reach.
 """
 

@@ -1,46 +1,59 @@
-"""A task that takes long holds up no other one."""
+"""A run ends when nothing is due any more, and no task that takes long holds up others."""
 
 import threading
-from uuid import UUID, uuid4
+from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
 
-from lib.adapters.supabase import Database
-from lib.core.settings import SupabaseSettings
 from lib.engine import tasks
 from lib.engine.outbox import Outbox
 from lib.engine.registry import TASK_TYPES
-from lib.engine.step import Claim
+from lib.engine.step import Claim, Decide
 from lib.engine.work import UnitOfWork
-from tests.conversations.world import Twilio
-from tests.support.community import expert, now
-from tests.support.stack import StackUnderTest, wait_for
+from tests.conversations.world import DirectDatabase, Twilio
+from tests.support.claims import add_task
+from tests.support.rpc import Rpc
+from tests.support.stack import wait_for
 
+ADA, BOB = "+12125550101", "+12125550102"
 PATIENCE_S = 20.0
 
 
-def due(stack: StackUnderTest) -> UUID:
-    """A task of a new member, due now."""
-    task_id = uuid4()
-    with stack.connect() as session:
-        session.execute(
-            "insert into agent_tasks (id, task_type, agent_type, user_id, scheduled_for,"
-            " context_json) values (%s, 'account_manager_review', 'account_manager', %s, %s, '{}')",
-            (task_id, expert(stack).user()["id"], now(stack)),
-        )
-    return task_id
+@pytest.fixture
+def rpc(database: str) -> Iterator[Rpc]:
+    session = Rpc(database)
+    yield session
+    session.close()
+
+
+def due(rpc: Rpc, user_id: UUID) -> UUID:
+    return add_task(rpc, user_id, task_type="account_manager_review")
+
+
+def processor(rpc: Rpc, decide: Decide) -> tasks.TaskProcessor:
+    database = DirectDatabase(rpc)
+    return tasks.TaskProcessor(
+        database,
+        dict.fromkeys(TASK_TYPES, decide),
+        Outbox(database, Twilio(lambda _to, _body: None)),
+        lambda _ids: None,
+        follow=lambda _id: None,
+    )
+
+
+def test_all_that_is_due_for_one_member_is_done_in_one_run(rpc: Rpc) -> None:
+    ada = rpc.member(ADA)
+    for _ in range(3):
+        due(rpc, ada)
+    ran = processor(rpc, lambda claim, _: UnitOfWork(claim.source, "test")).run(PATIENCE_S)
+    assert (ran.outcomes, ran.more) == ({"applied": 3}, False)
 
 
 def test_what_comes_due_while_a_task_takes_long_is_done_in_the_same_run(
-    stack: StackUnderTest, monkeypatch: pytest.MonkeyPatch
+    rpc: Rpc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "TICK_S", 0.2)
-    supabase = stack.description["supabase"]
-    database = Database(
-        SupabaseSettings.model_validate(
-            {"supabase_url": supabase["url"], "supabase_service_role_key": supabase["key"]}
-        )
-    )
     begun, ended, may_end = threading.Event(), set[UUID | None](), threading.Event()
 
     def decide(claim: Claim, _deadline: float) -> UnitOfWork:
@@ -50,20 +63,13 @@ def test_what_comes_due_while_a_task_takes_long_is_done_in_the_same_run(
         ended.add(claim.task_id)
         return UnitOfWork(claim.source, "test")
 
-    processor = tasks.TaskProcessor(
-        database,
-        dict.fromkeys(TASK_TYPES, decide),
-        Outbox(database, Twilio(lambda _to, _body: None)),
-        lambda _ids: None,
-        follow=lambda _id: None,
-    )
-    long = due(stack)
+    long = due(rpc, rpc.member(ADA))
     ran: list[tasks.Ran] = []
-    run = threading.Thread(target=lambda: ran.append(processor.run(claim_for_s=PATIENCE_S)))
+    run = threading.Thread(target=lambda: ran.append(processor(rpc, decide).run(PATIENCE_S)))
     run.start()
     assert begun.wait(PATIENCE_S)
     try:
-        later = due(stack)
+        later = due(rpc, rpc.member(BOB))
         wait_for(lambda: later in ended, "task", PATIENCE_S / 2)
         assert long not in ended
     finally:

@@ -37,7 +37,7 @@ TICK_S = 120.0
 
 @dataclass
 class Ran:
-    """Counts of one run. `more` says that tasks were still due when its time was up."""
+    """Counts of one run. `more` says that tasks may still be due: its time was up."""
 
     claimed: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -64,8 +64,9 @@ class TaskProcessor:
     def run(self, claim_for_s: float) -> Ran:
         """Claim and process until nothing is due, claiming for `claim_for_s` seconds at most.
 
-        A task that takes long keeps a run from ending, and Cloud Scheduler begins the next one only
-        after that: meanwhile this one claims what has come due every `TICK_S`.
+        A claim gives one task of a member; when that is done the next is claimed. A task that takes
+        long keeps a run from ending, and Cloud Scheduler begins the next one only after that:
+        meanwhile this one claims what has come due every `TICK_S`.
 
         Raises:
             DatabaseError: the database failed; what was claimed and not recorded is claimed again
@@ -90,6 +91,7 @@ class TaskProcessor:
                     break
                 until_then = max(tick - now, 0) if claims else None
                 finished, running = wait(running, until_then, FIRST_COMPLETED)
+                ran.more = ran.more or bool(finished)
                 for future in finished:
                     try:
                         ran.outcomes[future.result()] += 1

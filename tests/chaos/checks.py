@@ -19,6 +19,9 @@ from tests.chaos.evidence import Evidence, Row
 #: sql/functions/gate_text.sql
 NEWER = "newer text on the same topic"
 
+#: What is always pending: the next look at a member, and the notice that follows in days.
+FOR_LATER = ("re_engagement_check", "account_manager_review", "notify_expert_of_impact")
+
 Check = Callable[[Evidence], Iterator[str]]
 
 #: More rows than any unit of work of a turn makes.
@@ -117,9 +120,7 @@ def nothing_is_left_open(evidence: Evidence) -> Iterator[str]:
 
 
 def _is_for_later(task: Row) -> bool:
-    """What is always pending: the next look at a member, and the notice that follows in days."""
-    later = ("re_engagement_check", "account_manager_review", "notify_expert_of_impact")
-    return task["status"] == "pending" and task.get("task_type") in later
+    return task["status"] == "pending" and task.get("task_type") in FOR_LATER
 
 
 def poison_and_nothing_else_is_dead(evidence: Evidence) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from tests.chaos.checks import all_problems
+from tests.chaos.checks import FOR_LATER, all_problems
 from tests.chaos.drive import Drive, Echo
 from tests.chaos.evidence import Evidence, gather
 from tests.chaos.faults import ROUGH, Storm, Weather
@@ -30,7 +30,8 @@ _STEPS_S = (61.0,) * 10 + (301.0,) * 8 + (1801.0,) * 60
 _WAITING = """
     select
         (select count(*) from events where processed is not true) as events,
-        (select count(*) from agent_tasks where status in ('pending', 'processing')) as tasks,
+        (select count(*) from agent_tasks
+            where status = 'processing' or status = 'pending' and task_type <> all(%s)) as tasks,
         (select count(*) from message_queue where status = 'queued') as texts,
         (select count(*) from community_requests where status <> 'closed') as requests
 """
@@ -79,11 +80,13 @@ def run(
     *,
     over_s: float = 30.0,
     weather: Weather = ROUGH,
+    lingers: bool = True,
     say: Callable[[str], None] = print,
 ) -> Report:
     """Drive so many conversations through this stack, wave after wave; stops at the first problem.
 
-    `over_s`: within how many seconds the conversations of a wave begin.
+    `over_s`: within how many seconds the conversations of a wave begin. `lingers`: let days pass
+    after each wave although nothing waits, so that agents write of their own accord, too.
     """
     report = Report(seed)
     world = World(stack)
@@ -101,12 +104,12 @@ def run(
             said = len(drive.sent)
             storm_s = _storm(world, drive, wave, over_s, weather, report)
             began = time.monotonic()
-            steps = _calm(world)
+            steps = _calm(world, lingers)
             drive.repeat(
                 Random(seed).sample(drive.sent[said:], min(_REPEATED, len(drive.sent) - said))
             )
             _repeat_events(world, drive)
-            steps += _calm(world)
+            steps += _calm(world, lingers)
             evidence = gather(world, so_far, drive.sent)
             report.problems = all_problems(evidence)
             _count(report, evidence)
@@ -145,15 +148,15 @@ def _storm(
     return time.monotonic() - began
 
 
-def _calm(world: World) -> int:
+def _calm(world: World, lingers: bool) -> int:
     """Let time pass until nothing waits; how many steps it took. The checks see what is left."""
     # An operator's change; what is late should not have to wait for the morning as well.
     world.rows("update users set quiet_hours_start = '03:00', quiet_hours_end = '03:00'")
     _let_calls_end(world)
     for taken, step_s in enumerate(_STEPS_S):
         _let_work_end(world)
-        waiting = world.rows(_WAITING)[0]
-        if not any(waiting.values()):
+        waiting = world.rows(_WAITING, list(FOR_LATER))[0]
+        if not lingers and not any(waiting.values()):
             return taken
         only_requests = not any(waiting[what] for what in ("events", "tasks", "texts"))
         world.advance(max(step_s, 1801.0) if only_requests else step_s)

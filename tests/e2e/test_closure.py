@@ -56,7 +56,9 @@ def test_a_fully_answered_request_is_scored_paid_closed_and_its_requester_told_o
 
     for _ in range(3):
         close_due(stack)
-    asker.wait_for_texts(before + 1)
+    # Each answer was told as well, and more than two texts an hour wait for the next one.
+    stack.advance(3601)
+    wait_for(lambda: "is closed now" in str(asker.received()[before:]), "closing text")
     told = [text for text in asker.received()[before:] if "There is an answer" not in text]
 
     scored, unpaid = row(stack, "community_responses", good), row(stack, "community_responses", bad)
