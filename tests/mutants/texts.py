@@ -781,7 +781,7 @@ MUTANTS = (
         "functions/claim_texts.sql",
         "until its rows are sent or held.\n                    v_more := true;\n",
         "until its rows are sent or held.\n",
-        ("test_a_heap_of_one_member_s_due_texts_is_worked_off_in_one_run",),
+        ("test_behind_a_heap_of_a_member_whom_somebody_holds_is_looked_again_at_once",),
     ),
     Mutant(
         29,

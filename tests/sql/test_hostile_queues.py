@@ -156,8 +156,8 @@ def test_the_events_behind_a_heap_that_waits_are_found_window_by_window(crowd: R
     assert (calls, found) == (OF_ONE // 2_000 + 1, 200)
 
 
-def test_a_heap_of_one_member_s_due_texts_is_worked_off_in_one_run(crowd: Rpc) -> None:
-    # More than one call looks at, all due before the others' and none to leave today.
+def hoard(crowd: Rpc) -> None:
+    """More texts of one member than one call looks at, all due before the others'."""
     crowd.rows(
         "update message_queue set scheduled_for = %s, message_data = '{}'"
         " where user_id = %s and status = 'queued' returning id",
@@ -170,6 +170,11 @@ def test_a_heap_of_one_member_s_due_texts_is_worked_off_in_one_run(crowd: Rpc) -
         HOARDER,
         OF_ONE - 10_200,
     )
+
+
+def test_a_heap_of_one_member_s_due_texts_is_worked_off_in_one_run(crowd: Rpc) -> None:
+    hoard(crowd)
+    # None of them may leave today.
     crowd.rows(
         "insert into user_message_budget (user_id, date, messages_sent, daily_limit)"
         " values (%s, %s, 5, 5) returning id",
@@ -181,6 +186,16 @@ def test_a_heap_of_one_member_s_due_texts_is_worked_off_in_one_run(crowd: Rpc) -
         assert answer["more"], "the others would wait for the next minute"
         calls += 1
     assert 1 <= calls <= 15
+
+
+def test_behind_a_heap_of_a_member_whom_somebody_holds_is_looked_again_at_once(
+    crowd: Rpc, filled: str
+) -> None:
+    hoard(crowd)
+    with psycopg.connect(filled) as other:
+        other.execute("select 1 from users where id = %s for no key update", (HOARDER,))
+        answer = crowd.call("claim_texts", token=uuid4())
+    assert (answer["sends"], answer["more"]) == ([], True)
 
 
 def test_a_heap_of_one_member_s_due_tasks_hides_nobody_behind_it(crowd: Rpc) -> None:
