@@ -27,12 +27,8 @@ language plpgsql
 volatile
 set search_path = public, pg_temp
 set lock_timeout = '2s'
--- Planning for each call's own numbers costs more than the claim; nothing here depends on them but limits,
--- of which the planner is told the most.
+-- Planning for each call's own numbers costs more than the claim, and no plan here depends on them.
 set plan_cache_mode = force_generic_plan
--- A queue's index is full of entries of what is done. An index scan marks them, and the next one passes
--- them over; a bitmap scan visits all of them until the next vacuum.
-set enable_bitmapscan = off
 as $$
 declare
     c_looked_at_most constant integer := 10000;
@@ -40,7 +36,6 @@ declare
     c_shortest_lease_s constant integer := 15;
     c_foreign_lease constant interval := '10 min';
     c_window_most constant integer := 200;
-    c_first_id constant uuid := '00000000-0000-0000-0000-000000000000';
     c_counted_at_most constant integer := 1000000;
     v_limit integer := least(greatest(coalesce(p_limit, 10), 1), 100);
     v_lease_s integer := greatest(coalesce(p_lease_s, 600), c_shortest_lease_s);
@@ -50,13 +45,11 @@ declare
     v_wanted integer;
     v_window integer;
     v_seen integer;
-    v_after_rank integer := 1;
-    v_after_time timestamptz := '-infinity';
-    v_after_id uuid := c_first_id;
+    v_after_time timestamptz;
+    v_after_id uuid;
     v_ids uuid [];
     v_users uuid [];
     v_times timestamptz [];
-    v_ranks integer [];
     v_user_id uuid;
     v_members uuid [] := '{}';
     v_free uuid [];
@@ -109,76 +102,71 @@ begin
         where t.id = e.id;
     end if;
 
-    while v_claimed is null and cardinality(v_taken) < v_limit and v_looked_at < c_looked_at_most loop
-        v_wanted := v_limit - cardinality(v_taken);
-        v_window := least(greatest(2 * v_wanted, v_looked_at), c_window_most);
-        select
-            array_agg(w.id order by w.rank, w.scheduled_for, w.id),
-            array_agg(w.user_id order by w.rank, w.scheduled_for, w.id),
-            array_agg(w.scheduled_for order by w.rank, w.scheduled_for, w.id),
-            array_agg(w.rank order by w.rank, w.scheduled_for, w.id)
-        into v_ids, v_users, v_times, v_ranks
-        from (
-            select due.id, due.user_id, due.scheduled_for, r.rank
-            from generate_series(v_after_rank, 3) as r (rank)
-            cross join lateral (
+    <<ranks>>
+    for v_rank in 1..3 loop
+        v_after_time := '-infinity';
+        v_after_id := '00000000-0000-0000-0000-000000000000';
+        loop
+            v_wanted := v_limit - cardinality(v_taken);
+            exit ranks when v_claimed is not null or v_wanted = 0 or v_looked_at >= c_looked_at_most;
+            -- Some are held by others; twice the need is mostly enough at once.
+            v_window := least(greatest(2 * v_wanted, v_looked_at), c_window_most);
+            select
+                array_agg(w.id order by w.scheduled_for, w.id),
+                array_agg(w.user_id order by w.scheduled_for, w.id),
+                array_agg(w.scheduled_for order by w.scheduled_for, w.id)
+            into v_ids, v_users, v_times
+            from (
                 select t.id, t.user_id, t.scheduled_for
                 from agent_tasks as t
                 where
                     (t.status = 'pending') is true
-                    and (case t.priority when 'high' then 1 when 'low' then 3 else 2 end) = r.rank
+                    and (case t.priority when 'high' then 1 when 'low' then 3 else 2 end) = v_rank
                     and t.scheduled_for <= v_now
-                    and (t.scheduled_for, t.id) > (
-                        case when r.rank = v_after_rank then v_after_time else '-infinity' end,
-                        case when r.rank = v_after_rank then v_after_id else c_first_id end
-                    )
+                    and (t.scheduled_for, t.id) > (v_after_time, v_after_id)
                     -- A member's heap is walked through once, and hides nobody behind it.
                     and (t.user_id is null or t.user_id <> all(v_members))
                 order by t.scheduled_for, t.id
-                -- Some are held by others; twice the need is mostly enough at once.
                 limit v_window
-            ) as due
-            order by r.rank, due.scheduled_for, due.id
-            limit v_window
-        ) as w;
-        exit when v_ids is null;
+            ) as w;
+            exit when v_ids is null;
 
-        v_free := '{}';
-        v_seen := cardinality(v_ids);
-        for v_place in 1..v_seen loop
-            v_user_id := v_users[v_place];
-            if v_user_id is not null then
-                if cardinality(v_free) >= v_wanted then
-                    -- Nobody is locked in vain.
-                    v_seen := v_place - 1;
-                    exit;
+            v_free := '{}';
+            v_seen := cardinality(v_ids);
+            for v_place in 1..v_seen loop
+                v_user_id := v_users[v_place];
+                if v_user_id is not null then
+                    if cardinality(v_free) >= v_wanted then
+                        -- Nobody is locked in vain.
+                        v_seen := v_place - 1;
+                        exit;
+                    end if;
+                    continue when v_user_id = any(v_members);
+                    v_members := v_members || v_user_id;
+                    -- The member first, in a statement of its own, so that what follows sees what the
+                    -- holder before left (protocol.md, 1).
+                    perform 1 from users as u where u.id = v_user_id for no key update of u skip locked;
+                    continue when not found or member_is_busy(v_user_id, p_token, v_now);
                 end if;
-                continue when v_user_id = any(v_members);
-                v_members := v_members || v_user_id;
-                -- The member first, in a statement of its own, so that what follows sees what the
-                -- holder before left (protocol.md, 1).
-                perform 1 from users as u where u.id = v_user_id for no key update of u skip locked;
-                continue when not found or member_is_busy(v_user_id, p_token, v_now);
-            end if;
-            v_free := v_free || v_ids[v_place];
-        end loop;
-        v_looked_at := v_looked_at + v_seen;
-        v_after_rank := v_ranks[v_seen];
-        v_after_time := v_times[v_seen];
-        v_after_id := v_ids[v_seen];
+                v_free := v_free || v_ids[v_place];
+            end loop;
+            v_looked_at := v_looked_at + v_seen;
+            v_after_time := v_times[v_seen];
+            v_after_id := v_ids[v_seen];
 
-        v_taken := v_taken || array(
-            select t.id
-            from agent_tasks as t
-            where
-                t.id = any(v_free)
-                -- As any other query on a task's id, on no account by an index on the status.
-                and t.status is not distinct from 'pending'
-                and t.scheduled_for <= v_now
-            order by array_position(v_free, t.id)
-            limit v_wanted
-            for update of t skip locked
-        );
+            v_taken := v_taken || array(
+                select t.id
+                from agent_tasks as t
+                where
+                    t.id = any(v_free)
+                    -- As any other query on a task's id, on no account by an index on the status.
+                    and t.status is not distinct from 'pending'
+                    and t.scheduled_for <= v_now
+                order by array_position(v_free, t.id)
+                limit v_wanted
+                for update of t skip locked
+            );
+        end loop;
     end loop;
 
     if v_claimed is null then

@@ -5,8 +5,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from lib.engine.documents import Closure, Scoring, Summary
+from tests.support.claims import add_task
 from tests.support.rpc import Rpc
 
 
@@ -351,3 +353,34 @@ def test_a_question_just_answered_stays_on_the_list_until_its_answer_is_scored(r
         "update community_responses set usefulness_score = 3 where id = %s returning id", given
     )
     assert found() == []
+
+
+#: What a task that scores an answer names.
+ANSWER = {"response_id": "id", "request_id": "request_id"}
+
+
+def test_the_requesters_of_an_answer_are_found_without_reading_all_requests(rpc: Rpc) -> None:
+    ada = rpc.member("+12125550101")
+    rpc.connection.execute("reset role")
+    rpc.rows(
+        "insert into community_requests (requesting_agent_type, requesting_user_id, question)"
+        " select 'concierge', %s, repeat('x', 200) from generate_series(1, 5000) returning id",
+        ada,
+    )
+    rpc.connection.execute("analyze community_requests")
+    (answered,) = rpc.rows(
+        "insert into community_responses (request_id, user_id, response_text, verbatim_answer)"
+        " select id, %s, 'x', 'x' from community_requests limit 1 returning id, request_id",
+        ada,
+    )
+    add_task(
+        rpc,
+        ada,
+        task_type="process_community_response",
+        context_json=Jsonb({k: str(answered[v]) for k, v in ANSWER.items()}),
+    )
+    read = "select seq_scan from pg_stat_xact_user_tables where relname = 'community_requests'"
+    before = rpc.rows(read)
+    (task,) = rpc.call("claim_tasks", token=uuid4())["tasks"]
+    assert task["context"]["requesters"]
+    assert rpc.rows(read) == before
