@@ -280,7 +280,7 @@ run "a_deployment" {
     error_message = "An instance of the webhook is always there."
   }
   assert {
-    condition     = alltrue([for function in google_cloudfunctions2_function.function : function.service_config[0].max_instance_count <= 100 && function.service_config[0].timeout_seconds <= 620])
+    condition     = alltrue([for function in google_cloudfunctions2_function.function : function.service_config[0].max_instance_count <= 100 && function.service_config[0].timeout_seconds <= 1800])
     error_message = "Everything has a limit."
   }
   assert {
