@@ -62,11 +62,24 @@ def advance_to(stack: StackUnderTest, hour: int) -> None:
     stack.advance((then.astimezone(UTC) - local.astimezone(UTC)).total_seconds())
 
 
+def talk(phone: Phone, words: str) -> None:
+    """Text, and wait until the answer is there and recorded: a text in flight puts others off."""
+    phone.converse(words)
+
+    def is_over() -> bool:
+        replies = [r for r in phone.queued_rows() if r["message_data"].get("kind") == "reply"]
+        return all(r["status"] != "queued" for r in replies) and all(
+            event["processed"] for event in phone.inbound_events()
+        )
+
+    wait_for(is_over, "end of the turn")
+
+
 def member(stack: StackUnderTest) -> Phone:
     """A verified member who has talked with the concierge before."""
     phone = Phone(stack)
     assert str(zone_of(None, phone.number)) == "America/New_York"
-    phone.converse("hi there")
+    talk(phone, "hi there")
     phone.verify(first_name="Ida")
     return phone
 
@@ -147,7 +160,7 @@ def test_a_text_of_the_night_is_judged_in_the_morning_when_the_member_has_writte
 ) -> None:
     phone = member(own)
     held_over_night(phone, queued) if queued else queue(phone, None)
-    phone.converse(written)
+    talk(phone, written)
     assert "hold" not in waiting(phone)["message_data"]
     own.run_schedule("message_orchestrator")
     assert waiting(phone)["requires_fresh_context"] is True
@@ -177,7 +190,7 @@ def test_a_text_of_the_night_is_judged_in_the_morning_when_the_member_has_writte
 def test_an_answer_of_claude_that_breaks_the_rules_twice_is_never_sent(own: StackUnderTest) -> None:
     phone = member(own)
     held_over_night(phone, "Two vendors fit.")
-    phone.converse("what a day")
+    talk(phone, "what a day")
     before = phone.received()
     scripted(own, "Sure thing", '{"verdict": "rewrite", "texts": ["{\\"a\\": 1}"], "reason": ""}')
     advance_to(own, 8)
@@ -191,7 +204,7 @@ def test_half_an_hour_without_claude_delays_only_what_claude_is_needed_for(
 ) -> None:
     phone, other = member(own), member(own)
     held_over_night(phone, "Two vendors fit.")
-    phone.converse("what a day")
+    talk(phone, "what a day")
     held_over_night(other, "Dan knows vendors.")
     control_claude(own, fail="529", times=10_000)
     advance_to(own, 8)
@@ -218,7 +231,7 @@ def test_a_text_that_comes_while_claude_is_judging_has_it_judged_again(
 ) -> None:
     phone, other = member(own), member(own)
     held_over_night(phone, "Two vendors fit.")
-    phone.converse("what a day")
+    talk(phone, "what a day")
     advance_to(own, 7)
     queue(other, "Dan knows vendors.")
     control_claude(own, delay_ms=6_000)
@@ -242,7 +255,7 @@ def test_three_orchestrators_at_once_ask_about_each_text_once(own: StackUnderTes
     phones = [member(own) for _ in range(3)]
     for phone in phones:
         held_over_night(phone, "Two vendors fit.")
-        phone.converse("what a day")
+        talk(phone, "what a day")
     control_claude(own, delay_ms=500)
     for phone in phones:
         never_quiet(phone)
