@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 
 from lib.console.__main__ import main
 from lib.console.disclosure import WITHHELD
-from tests.support.community import answer, expert, now, request, run_tasks
+from tests.support.community import answer, expert, request, run_tasks
 from tests.support.stack import StackUnderTest, wait_for
 from tests.support.texting import Phone, control_claude
 
@@ -36,7 +36,7 @@ def dead_event(phone: Phone, **columns: Any) -> UUID:
             "dependency": {"count": 3, "since": "2026-11-22T09:00:00Z"},
         },
         "processed": True,
-        "created_at": now(phone.stack),
+        "created_at": phone.stack.now(),
     } | columns
     phone.rows(
         f"insert into events ({', '.join(row)}) values"  # noqa: S608
@@ -148,7 +148,7 @@ def test_a_failed_task_is_replayed_and_takes_effect_once(
         " 'agent_of_humans', %s, %s, %s, 'failed', 3, 'broken') returning id",
         given,
         user_id,
-        now(stack),
+        stack.now(),
         Jsonb({"response_id": str(given), "request_id": str(asked)}),
     )
     assert main(["dead-letters", "list", "--type", "process_community_response"]) == 0

@@ -4,16 +4,15 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from lib.console.__main__ import main
 from lib.console.members import MAX_CHARS, WrongInputError, phone_number
 from lib.domain.messaging import REJECTION_TEXT, UNSERVED_TEXTS
-from tests.support.community import expert, now, run_tasks
+from tests.support.community import expert, run_tasks
 from tests.support.operators import operate
-from tests.support.stack import StackUnderTest, running_stack, wait_for
+from tests.support.stack import NEW_YORK, StackUnderTest, running_stack, wait_for
 from tests.support.texting import Phone
 
 DAY_S = 86_400
@@ -55,10 +54,8 @@ def member(phone: Phone) -> Phone:
 
 def to_hour(stack: StackUnderTest, hour: int) -> None:
     """Move the clock to the next such hour in New York, unless it is that hour."""
-    local = now(stack).astimezone(ZoneInfo("America/New_York"))
-    if local.hour != hour:
-        wanted = local.replace(hour=hour, minute=0, second=30)
-        stack.advance((wanted - local).total_seconds() % DAY_S)
+    if stack.now().astimezone(NEW_YORK).hour != hour:
+        stack.advance_to(hour)
 
 
 def calls_of_model(phone: Phone) -> int:
@@ -243,8 +240,8 @@ def test_a_suspended_member_is_not_served_until_they_are_approved_again(
     queued += (
         " scheduled_for, created_at) values (%s, %s, 'concierge', '{}', %s, %s, %s) returning id"
     )
-    later = now(member.stack) + timedelta(hours=1)
-    member.rows(queued, uuid4(), user_id, "One thing more.", later, now(member.stack))
+    later = member.stack.now() + timedelta(hours=1)
+    member.rows(queued, uuid4(), user_id, "One thing more.", later, member.stack.now())
     calls, texts = calls_of_model(member), member.received()
 
     assert main(["suspend", member.number]) == 0
@@ -257,7 +254,7 @@ def test_a_suspended_member_is_not_served_until_they_are_approved_again(
     assert (member.user()["verified"], member.user()["status_level"]) == (False, "suspended")
     assert [i["status"] for i in instances(member)] == ["terminated", "terminated"]
 
-    member.rows(queued, uuid4(), user_id, "And another.", now(member.stack), now(member.stack))
+    member.rows(queued, uuid4(), user_id, "And another.", member.stack.now(), member.stack.now())
     member.stack.run_schedule("message_orchestrator")
     member.text("are you there?")
     assert member.wait_for_texts(len(texts) + 1)[-1] == UNSERVED_TEXTS["suspended"]

@@ -11,7 +11,6 @@ from psycopg.types.json import Jsonb
 from lib.adapters.supabase import Database
 from lib.core.settings import SupabaseSettings
 from lib.engine.commits import GroupCommit
-from tests.support.community import now
 from tests.support.stack import StackUnderTest, wait_for
 from tests.support.texting import Phone
 
@@ -46,7 +45,7 @@ def claimed(stack: StackUnderTest, user_id: UUID | None = None) -> tuple[dict[st
             (
                 task_id,
                 user_id,
-                now(stack),
+                stack.now(),
                 Jsonb({"claim": {"token": str(token), "until": "infinity"}}),
             ),
         )

@@ -16,7 +16,6 @@ from tests.support.community import (
     closure_tick,
     closures,
     expert,
-    now,
     request,
     run_tasks,
 )
@@ -81,7 +80,7 @@ def test_a_request_that_nobody_answered_is_closed_when_it_expires_and_not_before
     stack: StackUnderTest,
 ) -> None:
     asker, silent = requester(stack), expert(stack)
-    soon = now(stack) + timedelta(minutes=30)
+    soon = stack.now() + timedelta(minutes=30)
     asked = request(stack, asker.user()["id"], silent.user()["id"], expires_at=soon)
     with stack.connect() as connection:
         connection.execute(
@@ -121,7 +120,7 @@ def test_an_answer_that_comes_after_the_closure_is_scored_and_not_paid(
     stack: StackUnderTest,
 ) -> None:
     asker, late = requester(stack), expert(stack)
-    asked = request(stack, asker.user()["id"], late.user()["id"], expires_at=now(stack))
+    asked = request(stack, asker.user()["id"], late.user()["id"], expires_at=stack.now())
     close_due(stack)
     assert row(stack, "community_requests", asked)["status"] == "closed"
     given = answer(stack, asked, late.user()["id"])
@@ -130,7 +129,7 @@ def test_an_answer_that_comes_after_the_closure_is_scored_and_not_paid(
             "insert into agent_tasks (id, task_type, agent_type, user_id, scheduled_for,"
             " context_json) values (%s, 'process_community_response', 'agent_of_humans', %s, %s,"
             " jsonb_build_object('response_id', %s::text, 'request_id', %s::text))",
-            (given, late.user()["id"], now(stack), given, asked),
+            (given, late.user()["id"], stack.now(), given, asked),
         )
     run_tasks(stack)
     scored = row(stack, "community_responses", given)
@@ -140,7 +139,7 @@ def test_an_answer_that_comes_after_the_closure_is_scored_and_not_paid(
 
 
 def test_the_same_tick_again_and_again_is_one_event(stack: StackUnderTest) -> None:
-    due = now(stack).isoformat()
+    due = stack.now().isoformat()
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: closure_tick(stack, due), range(4)))
     assert {a.status_code for a in answers} == {200}
@@ -151,7 +150,7 @@ def test_the_same_tick_again_and_again_is_one_event(stack: StackUnderTest) -> No
 def test_one_time_is_one_event_however_it_is_written_and_its_body_is_called(
     stack: StackUnderTest,
 ) -> None:
-    due = now(stack).replace(microsecond=0)
+    due = stack.now().replace(microsecond=0)
     in_tokyo = due.astimezone(timezone(timedelta(hours=9)))
     before = scheduled_events(stack)
     for written in (f"{due:%Y-%m-%dT%H:%M:%S}Z", due.isoformat(), in_tokyo.isoformat(),
@@ -171,10 +170,10 @@ def test_one_time_is_one_event_however_it_is_written_and_its_body_is_called(
 def test_more_requests_than_one_closure_takes_are_all_closed(stack: StackUnderTest) -> None:
     asker = requester(stack)
     asked = [
-        request(stack, asker.user()["id"], expires_at=now(stack) - timedelta(minutes=n))
+        request(stack, asker.user()["id"], expires_at=stack.now() - timedelta(minutes=n))
         for n in range(23)
     ]
-    closure_tick(stack, now(stack).isoformat()).raise_for_status()
+    closure_tick(stack, stack.now().isoformat()).raise_for_status()
 
     def all_closed() -> bool:
         return all(row(stack, "community_requests", one)["status"] == "closed" for one in asked)

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -42,24 +40,10 @@ def at_night(own: StackUnderTest) -> Iterator[None]:
     """Each test begins at eleven in the evening of a New Yorker, without faults."""
     control_claude(own, reset=True)
     control_twilio(own, reset=True)
-    advance_to(own, 23)
+    own.advance_to(23)
     yield
     control_claude(own, reset=True)
     control_twilio(own, reset=True)
-
-
-def now(stack: StackUnderTest) -> datetime:
-    offset_s = httpx.get(stack.description["clock"]).raise_for_status().json()["offset_s"]
-    return datetime.now(UTC) + timedelta(seconds=offset_s)
-
-
-def advance_to(stack: StackUnderTest, hour: int) -> None:
-    """Move the clock to the next such hour in New York."""
-    local = now(stack).astimezone(ZoneInfo("America/New_York"))
-    then = local.replace(hour=hour, minute=0, second=5, microsecond=0)
-    if then <= local:
-        then += timedelta(days=1)
-    stack.advance((then.astimezone(UTC) - local.astimezone(UTC)).total_seconds())
 
 
 def talk(phone: Phone, words: str) -> None:
@@ -92,8 +76,8 @@ def queue(phone: Phone, words: str | None, **data: str) -> None:
         " returning id",
         Jsonb(data),
         words,
-        now(phone.stack),
-        now(phone.stack),
+        phone.stack.now(),
+        phone.stack.now(),
         phone.number,
     )
 
@@ -108,8 +92,18 @@ def waiting(phone: Phone) -> dict[str, Any]:
 def held_over_night(phone: Phone, words: str | None) -> None:
     """Queue a text that quiet hours hold until the morning."""
     queue(phone, words)
-    phone.stack.run_schedule("message_orchestrator")
-    assert waiting(phone)["message_data"]["hold"]["rule"] == "quiet_hours"
+    until_held(phone)
+
+
+def until_held(phone: Phone) -> None:
+    """Tick until quiet hours hold the text: one tick passes by a member who is locked just then."""
+
+    def hold() -> dict[str, Any] | None:
+        phone.stack.run_schedule("message_orchestrator")
+        held: dict[str, Any] | None = waiting(phone)["message_data"].get("hold")
+        return held
+
+    assert wait_for(hold, "text that is held")["rule"] == "quiet_hours"
 
 
 def never_quiet(phone: Phone) -> None:
@@ -139,7 +133,7 @@ def test_a_text_that_nobody_wrote_before_leaves_in_the_morning_unjudged(
 ) -> None:
     phone = member(own)
     held_over_night(phone, "Dan knows vendors.")
-    advance_to(own, 8)
+    own.advance_to(8)
     until_judged(phone)
     assert phone.received()[-1] == "Dan knows vendors."
     assert judgements(own) == 0
@@ -162,12 +156,11 @@ def test_a_text_of_the_night_is_judged_in_the_morning_when_the_member_has_writte
     held_over_night(phone, queued) if queued else queue(phone, None)
     talk(phone, written)
     assert "hold" not in waiting(phone)["message_data"]
-    own.run_schedule("message_orchestrator")
+    until_held(phone)
     assert waiting(phone)["requires_fresh_context"] is True
-    assert waiting(phone)["message_data"]["hold"]["rule"] == "quiet_hours"
     assert judgements(own) == 0
     before = phone.received()
-    advance_to(own, 8)
+    own.advance_to(8)
     until_judged(phone)
     text = waiting(phone)
     assert judgements(own) == 1
@@ -193,7 +186,7 @@ def test_an_answer_of_claude_that_breaks_the_rules_twice_is_never_sent(own: Stac
     talk(phone, "what a day")
     before = phone.received()
     scripted(own, "Sure thing", '{"verdict": "rewrite", "texts": ["{\\"a\\": 1}"], "reason": ""}')
-    advance_to(own, 8)
+    own.advance_to(8)
     until_judged(phone)
     assert waiting(phone)["superseded_reason"] == "no fit words were found"
     assert phone.received() == before
@@ -207,7 +200,7 @@ def test_half_an_hour_without_claude_delays_only_what_claude_is_needed_for(
     talk(phone, "what a day")
     held_over_night(other, "Dan knows vendors.")
     control_claude(own, fail="529", times=10_000)
-    advance_to(own, 8)
+    own.advance_to(8)
     until_judged(other)
     for _ in range(30):
         own.advance(61)
@@ -232,12 +225,12 @@ def test_a_text_that_comes_while_claude_is_judging_has_it_judged_again(
     phone, other = member(own), member(own)
     held_over_night(phone, "Two vendors fit.")
     talk(phone, "what a day")
-    advance_to(own, 7)
+    own.advance_to(7)
     queue(other, "Dan knows vendors.")
     control_claude(own, delay_ms=6_000)
     with ThreadPoolExecutor(1) as pool:
         # Answers when the orchestrator has.
-        ticking = pool.submit(advance_to, own, 8)
+        ticking = pool.submit(own.advance_to, 8)
         wait_for(lambda: "token" in waiting(phone)["message_data"].get("render", {}), "judging", 20)
         # Beside it, others are sent their texts.
         wait_for(lambda: waiting(other)["status"] == "sent", "text to another")

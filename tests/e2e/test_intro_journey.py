@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.support.community import close_due, now, run_tasks
+from tests.support.community import close_due, run_tasks
 from tests.support.days import DAY_S, HOUR_S, has_read, member, priorities, to_hour, until
 from tests.support.stack import StackUnderTest, running_stack, wait_for
 from tests.support.texting import Phone
@@ -79,7 +79,7 @@ def opportunity(stack: StackUnderTest, connector: Phone, prospect: UUID) -> UUID
         prospect_name="Jo Lind",
         prospect_title="COO",
         prospect_company="Northsea Lines",
-        created_at=now(stack),
+        created_at=stack.now(),
     )
 
 

@@ -35,6 +35,7 @@ def test_a_text_that_twilio_still_has_when_quiet_hours_begin_is_not_delivered_an
 ) -> None:
     phone = Phone(own)
     phone.converse("hi")
+    phone.wait_until_idle()
     quiet_in(phone, hours=1)
     control_twilio(own, hold=True)
     phone.rows(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.support.community import now, run_tasks
+from tests.support.community import run_tasks
 from tests.support.days import (
     DAY_S,
     MINUTE_S,
@@ -121,7 +121,7 @@ def test_an_item_that_nobody_answers_is_shown_twice_and_then_no_more(own: StackU
         own.advance(DAY_S / 2)
         run_tasks(own)
         if sum("tax customs" in text for text in expert.received()) > len(shown):
-            shown.append(now(own))
+            shown.append(own.now())
     first, second = shown
     assert second - first >= timedelta(hours=72)
     assert [p["status"] for p in priorities(expert)] == ["expired"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.community import now, run_tasks
+from tests.support.community import run_tasks
 from tests.support.days import DAY_S, member, to_hour
 from tests.support.stack import StackUnderTest, running_stack
 from tests.support.texting import Phone, control_claude, scripted
@@ -36,7 +36,7 @@ def texts_in(stack: StackUnderTest, phone: Phone, days: float, step: float = 3.5
         to_hour(stack, 12)
         phone.wait_until_idle()
         if len(phone.received()) > before + len(sent):
-            sent.append(now(stack))
+            sent.append(stack.now())
     assert len(phone.received()) == before + len(sent)
     return sent
 
@@ -79,7 +79,7 @@ def test_not_now_is_thirty_days_of_peace_whatever_is_written_in_them(own: StackU
     to_hour(own, 12)
     phone.converse("too busy, not now please", "ok thanks")
     phone.wait_until_idle()
-    said = now(own)
+    said = own.now()
     scripted(own, "Ole, is it a better time?")
     (sent,) = texts_in(own, phone, 33, step=3)
     assert sent - said >= timedelta(days=30)

@@ -7,7 +7,6 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from tests.support.community import now
 from tests.support.stack import StackUnderTest, wait_for
 from tests.support.texting import Phone, control_twilio
 
@@ -119,7 +118,7 @@ def test_an_event_is_announced_again_when_its_retry_is_due(
         " select 'user.opted_in', 'user', id, '{\"keyword\": \"START\"}',"
         " jsonb_build_object('retry_at', %s::timestamptz)"
         " from users where phone_number = %s returning id",
-        now(stack) + timedelta(seconds=1),
+        stack.now() + timedelta(seconds=1),
         phone.number,
     )
 
@@ -142,7 +141,7 @@ def test_a_text_whose_lease_is_held_by_another_is_left_to_them(stack: StackUnder
         " 'attempt', 1, 'lease', jsonb_build_object("
         " 'token', gen_random_uuid(), 'until', %s::timestamptz))"
         " from users where phone_number = %s returning id",
-        now(stack) + timedelta(minutes=30),
+        stack.now() + timedelta(minutes=30),
         phone.number,
     )
     phone.text("hello?")
@@ -159,7 +158,7 @@ def test_the_first_tick_of_an_hour_deletes_what_has_been_finished_for_long(
         phone.rows(
             "insert into events (event_type, payload, processed, created_at) values"
             " ('user.onboarding_completed', '{}', true, %s) returning id",
-            now(stack) - timedelta(days=days),
+            stack.now() - timedelta(days=days),
         )[0]["id"]
         for days in (181, 179)
     )

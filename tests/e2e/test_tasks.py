@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.support.community import answer, expert, now, request, run_tasks
+from tests.support.community import answer, expert, request, run_tasks
 from tests.support.stack import StackUnderTest, wait_for
 from tests.support.texting import Phone, asked_of_claude, control_claude, kill
 
@@ -23,7 +23,7 @@ def schedule(stack: StackUnderTest, task_type: str, user_id: UUID | None, **payl
                 task_id,
                 task_type,
                 user_id,
-                now(stack),
+                stack.now(),
                 Jsonb({k: str(v) for k, v in payload.items()}),
             ),
         )

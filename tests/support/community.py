@@ -1,6 +1,6 @@
 """Requests, experts and answers as the agents will have recorded them, for tests over a stack."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -46,8 +46,8 @@ def request(stack: StackUnderTest, requester: UUID, *targets: UUID, **columns: A
         "question": "Which vendors work for this?",
         "request_summary": "vendor choice",
         "target_user_ids": list(targets),
-        "created_at": now(stack),
-        "expires_at": now(stack) + timedelta(days=7),
+        "created_at": stack.now(),
+        "expires_at": stack.now() + timedelta(days=7),
     } | columns
     names = ", ".join(row)
     with stack.connect() as connection:
@@ -67,7 +67,7 @@ def answer(stack: StackUnderTest, request_id: UUID, user_id: UUID, words: str = 
             "insert into community_responses"
             " (id, request_id, user_id, response_text, verbatim_answer, created_at)"
             " values (%s, %s, %s, %s, %s, %s)",
-            (response_id, request_id, user_id, words, words, now(stack)),
+            (response_id, request_id, user_id, words, words, stack.now()),
         )
         connection.execute(
             "update community_requests set status = 'responses_received',"
@@ -76,12 +76,6 @@ def answer(stack: StackUnderTest, request_id: UUID, user_id: UUID, words: str = 
             (request_id,),
         )
     return response_id
-
-
-def now(stack: StackUnderTest) -> datetime:
-    """The stack's time."""
-    offset_s = httpx.get(stack.description["clock"]).raise_for_status().json()["offset_s"]
-    return datetime.now(UTC) + timedelta(seconds=offset_s)
 
 
 def closure_tick(stack: StackUnderTest, scheduled_at: str) -> httpx.Response:
@@ -104,7 +98,7 @@ def run_tasks(stack: StackUnderTest) -> dict[str, Any]:
 def close_due(stack: StackUnderTest) -> None:
     """Two hours' closures and the tasks between them: scored first, then closed."""
     for _ in range(2):
-        due = now(stack).isoformat()
+        due = stack.now().isoformat()
         closure_tick(stack, due).raise_for_status()
         wait_for(partial(_is_closed, stack, due), "closure")
         run_tasks(stack)

@@ -4,14 +4,12 @@ import contextlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from tests.support.community import now, run_tasks
-from tests.support.stack import StackUnderTest, wait_for
+from tests.support.community import run_tasks
+from tests.support.stack import NEW_YORK, StackUnderTest, wait_for
 from tests.support.texting import Phone
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
-NEW_YORK = ZoneInfo("America/New_York")
 
 
 def member(stack: StackUnderTest, **columns: Any) -> Phone:
@@ -41,17 +39,13 @@ def has_read(phone: Phone, words: str) -> bool:
 
 def to_hour(stack: StackUnderTest, hour: int) -> None:
     """Move the clock to the next such hour in New York, and let happen what is due then."""
-    local = now(stack).astimezone(NEW_YORK)
-    wanted = local.replace(hour=hour, minute=0, second=30)
-    ahead_s = (wanted - local).total_seconds() % DAY_S
-    # The last move may have ended a moment before its hour: then the next one is a day away.
-    stack.advance(ahead_s if ahead_s >= MINUTE_S else ahead_s + DAY_S)
+    stack.advance_to(hour)
     run_tasks(stack)
 
 
 def local_time(stack: StackUnderTest) -> datetime:
     """The stack's time in New York."""
-    return now(stack).astimezone(NEW_YORK)
+    return stack.now().astimezone(NEW_YORK)
 
 
 def priorities(phone: Phone) -> list[dict[str, Any]]:

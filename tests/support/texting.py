@@ -209,9 +209,8 @@ class Phone:
 
     def has_nothing_due(self) -> bool:
         """Whether whatever still waits of this member waits for a later time of the stack's."""
-        offset_s = httpx.get(self.stack.description["clock"]).raise_for_status().json()["offset_s"]
         return not self.rows(
-            "select 1 from users u, (select now() + make_interval(secs => %s) as now) t"
+            "select 1 from users u, (select %s::timestamptz as now) t"
             " where u.phone_number = %s and ("
             " exists (select 1 from events e where e.aggregate_id = u.id"
             "         and e.processed is not true and coalesce("
@@ -219,7 +218,7 @@ class Phone:
             " or exists (select 1 from message_queue q where q.user_id = u.id"
             "            and q.status = 'queued' and q.delivered_message_id is null"
             "            and q.scheduled_for <= t.now))",
-            offset_s,
+            self.stack.now(),
             self.number,
         )
 
