@@ -120,7 +120,7 @@ begin
                 and (
                     t.user_id is null
                     or t.last_attempted_at > v_now - c_shortest_lease
-                    or as_time(t.result_json #>> '{claim,until}') > v_now
+                    or lease_runs(t.result_json #>> '{claim,until}', v_now)
                 )
             order by t.id
             for update

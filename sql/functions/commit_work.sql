@@ -43,7 +43,7 @@ declare
     v_members uuid [];
     v_member uuid;
     v_held integer;
-    v_until timestamptz;
+    v_runs boolean;
     v_change jsonb;
     v_number integer;
     v_result jsonb;
@@ -115,7 +115,7 @@ begin
         then
             return '{"outcome": "stale"}';
         end if;
-        v_until := as_time(v_task.result_json #>> '{claim,until}');
+        v_runs := lease_runs(v_task.result_json #>> '{claim,until}', v_now);
     else
         perform 1 from events where id = any(v_ids) order by id for update;
         v_now := coalesce(p_now, clock_timestamp());
@@ -125,7 +125,7 @@ begin
         if found then
             return v_result;
         end if;
-        select count(*), min(as_time(e.metadata #>> '{lease,until}')) into v_held, v_until
+        select count(*), bool_and(lease_runs(e.metadata #>> '{lease,until}', v_now)) into v_held, v_runs
         from events as e
         where e.id = any(v_ids) and e.processed is not true and e.metadata #>> '{lease,token}' = p_token::text;
         if v_held <> cardinality(v_ids) then
@@ -133,7 +133,7 @@ begin
         end if;
     end if;
     -- A lease that ran out stays its holder's until somebody takes the member, be it for other work.
-    if coalesce(v_until <= v_now, true) and v_owner is not null and member_is_busy(v_owner, p_token, v_now) then
+    if not v_runs and v_owner is not null and member_is_busy(v_owner, p_token, v_now) then
         return '{"outcome": "stale"}';
     end if;
 

@@ -212,7 +212,7 @@ MUTANTS = (
         7,
         "a-batch-ends-what-is-over",
         "functions/commit_batch.sql",
-        "or as_time(t.result_json #>> '{claim,until}') > v_now",
+        "or lease_runs(t.result_json #>> '{claim,until}', v_now)",
         "or true",
         ("test_a_late_end_beside_anothers_live_lease_is_stale_also_in_a_batch",),
     ),

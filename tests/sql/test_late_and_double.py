@@ -27,6 +27,33 @@ def test_a_late_commit_beside_anothers_live_lease_is_stale(rpc: Rpc) -> None:
     assert rpc.call("commit_work", work=work, token=token) == {"outcome": "stale"}
 
 
+def test_a_lease_damaged_to_end_in_years_keeps_its_holder_no_member(rpc: Rpc) -> None:
+    """It is none to those who claim, so it must be none to who commits under it."""
+    task, token, turn_token = add_task(rpc, rpc.member(ADA)), uuid4(), uuid4()
+    assert claim_tasks(rpc, token) == [str(task)]
+    rpc.rows(
+        "update agent_tasks set last_attempted_at = last_attempted_at - interval '1 h',"
+        " result_json = jsonb_set(result_json, '{claim,until}', '\"2199-01-01\"')"
+        " where id = %s returning id",
+        task,
+    )
+    event = rpc.text(ADA)["event_id"]
+    assert claim(rpc, event, token=turn_token)["outcome"] == "claimed"
+    work = {"task": str(task), "changes": []}
+    units = [{"token": str(token), "work": work}]
+    assert rpc.call("commit_work", work=work, token=token) == {"outcome": "stale"}
+    assert rpc.call("commit_batch", units=units)["results"] == [{"outcome": "stale"}]
+
+    rpc.rows(
+        "update events set metadata = jsonb_set(metadata, '{lease,until}', '\"infinity\"')"
+        " where id = %s returning id",
+        event,
+    )
+    assert claim_tasks(rpc) == [str(task)]
+    turn = {"events": [str(event)], "changes": [], "final": True}
+    assert rpc.call("commit_work", work=turn, token=turn_token) == {"outcome": "stale"}
+
+
 def test_of_two_budgets_of_a_day_the_fuller_one_counts(rpc: Rpc) -> None:
     unique = "user_message_budget_user_id_date_key"
     as_owner(rpc, f"alter table user_message_budget drop constraint {unique}")
