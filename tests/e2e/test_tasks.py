@@ -235,13 +235,13 @@ def test_a_killed_worker_s_task_is_run_again_when_its_lease_has_run_out(
 
 def test_half_an_hour_without_claude_costs_a_task_no_attempt(stack: StackUnderTest) -> None:
     faults = ["429", "500", "529", "garbage", "500", "429"]
-    control_claude(stack, fail=faults.pop(), times=1)
+    control_claude(stack, fail=faults.pop(), times=100)
     one, task_id = scoring(stack)
     run_tasks(stack)
     while faults:
         assert task(stack, task_id)["status"] == "pending"
         assert task(stack, task_id)["retry_count"] == 0
-        control_claude(stack, fail=faults.pop(), times=1)
+        control_claude(stack, fail=faults.pop(), times=100)
         stack.advance(301)
     control_claude(stack, reset=True)
     stack.advance(301)
