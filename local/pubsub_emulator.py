@@ -201,11 +201,13 @@ def _keep_provided(
     while not is_listening(pubsub["emulator"]) and not is_over():
         time.sleep(0.1)
     with Emulator(pubsub["emulator"]) as emulator:
+        pushes_elsewhere = True
         try:
-            # It may push to where an earlier stack was.
-            emulator.stop_pushing(pubsub)
             while not is_over():
                 try:
+                    if pushes_elsewhere:  # to where an earlier stack was, maybe
+                        emulator.stop_pushing(pubsub)
+                        pushes_elsewhere = False
                     emulator.provide(pubsub, push_url)
                 except GoogleAPIError as error:
                     _log.warning("emulator: %s", type(error).__name__)

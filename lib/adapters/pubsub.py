@@ -7,10 +7,11 @@ webhook's start does not pay for it (architecture.md, "Layers").
 """
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lib.core import log, trace
 from lib.core.settings import PubSubSettings, load
@@ -107,11 +108,23 @@ def _send(topic: str, ids: list[str]) -> None:
 def _publisher() -> "PublisherClient":
     """The one client. PUBSUB_EMULATOR_HOST turns it to the emulator, without credentials."""
     global _connected
+    import grpc  # type: ignore[import-untyped]
     from google.pubsub_v1 import PublisherClient
+    from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
+
+    # gRPC shares a connection among all channels to an address, and one that was closed because it
+    # went silent may still be shared for a moment. Each of ours has its own.
+    own = ("grpc.use_local_subchannel_pool", 1)
+
+    def channel(host: str, **given: Any) -> grpc.Channel:
+        options = [*given.pop("options", ()), own]
+        return PublisherGrpcTransport.create_channel(host, options=options, **given)
 
     with _connecting:
         if _connected is None:
-            _connected = PublisherClient()
+            emulator = os.environ.get("PUBSUB_EMULATOR_HOST")
+            opened = grpc.insecure_channel(emulator, [own]) if emulator else channel
+            _connected = PublisherClient(transport=PublisherGrpcTransport(channel=opened))
         return _connected
 
 
