@@ -76,3 +76,32 @@ def test_what_comes_due_while_a_task_takes_long_is_done_in_the_same_run(
         may_end.set()
         run.join(PATIENCE_S)
     assert ran[0].outcomes == {"applied": 2}
+
+
+def test_tasks_that_take_long_leave_the_threads_beside_them_to_others(
+    rpc: Rpc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "TICK_S", 0.2)
+    all_begun = threading.Barrier(tasks.THREADS - tasks.BATCH_LEAST + 2)
+    done, may_end = threading.Event(), threading.Event()
+
+    def decide(claim: Claim, _deadline: float) -> UnitOfWork:
+        if claim.task_id in long:
+            all_begun.wait(PATIENCE_S)
+            assert may_end.wait(PATIENCE_S)
+        else:
+            done.set()
+        return UnitOfWork(claim.source, "test")
+
+    # One more than leaves room for a whole batch.
+    members = [rpc.member(f"+121255502{n:02}") for n in range(all_begun.parties - 1)]
+    long = {due(rpc, member) for member in members}
+    run = threading.Thread(target=lambda: processor(rpc, decide).run(PATIENCE_S))
+    run.start()
+    all_begun.wait(PATIENCE_S)
+    try:
+        due(rpc, rpc.member(BOB))
+        assert done.wait(PATIENCE_S / 2)
+    finally:
+        may_end.set()
+        run.join(PATIENCE_S)

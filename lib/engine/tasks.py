@@ -29,7 +29,7 @@ LEASE_S = 600
 DECIDE_S = 480.0
 #: Tasks decided at the same time by one run: they wait for the model, not for the processor.
 THREADS = 16
-#: A new batch is claimed when so many threads are free.
+#: A new batch is claimed when so many threads are free, and every `TICK_S` for however many are.
 BATCH_LEAST = 8
 #: behaviour.md, "Tasks": what is due is looked for every 2 minutes.
 TICK_S = 120.0
@@ -81,8 +81,9 @@ class TaskProcessor:
             while True:
                 free = THREADS - len(running)
                 now = time.monotonic()
-                claims = now < until and failure is None and free >= BATCH_LEAST
-                if claims and (ran.more or (running and now >= tick)):
+                claims = now < until and failure is None and free > 0
+                is_time = bool(running) and now >= tick
+                if claims and (is_time or (ran.more and free >= BATCH_LEAST)):
                     tick = now + TICK_S
                     for claim in self._claim(free, ran):
                         running.add(pool.submit(copy_context().run, self._one, claim))
