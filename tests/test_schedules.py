@@ -8,6 +8,7 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
 from local.clock import MovableClock
@@ -84,6 +85,27 @@ def test_runs_of_a_schedule_that_may_overlap_do(function: SlowFunction, tmp_path
     asyncio.run(_run_three_at_once(function, MovableClock(tmp_path / "clock"), overlaps=True))
 
     assert function.most_at_once > 1
+
+
+def test_a_function_out_of_reach_costs_no_other_schedule_its_call(
+    function: SlowFunction, tmp_path: Path
+) -> None:
+    schedules = {
+        "gone": Schedule("gone", "nowhere://nobody/", timedelta(days=1), overlaps=False),
+        **schedule(function, overlaps=False),
+    }
+
+    async def advance() -> None:
+        scheduler = Scheduler(schedules, MovableClock(tmp_path / "clock"))
+        try:
+            with pytest.raises(httpx.UnsupportedProtocol):
+                await scheduler.advance(864_000)
+        finally:
+            await scheduler.close()
+
+    asyncio.run(advance())
+
+    assert len(function.bodies) == 1
 
 
 def test_moving_the_clock_runs_what_became_due_once(function: SlowFunction, tmp_path: Path) -> None:
