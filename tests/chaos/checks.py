@@ -22,6 +22,20 @@ NEWER = "newer text on the same topic"
 #: What is always pending: the next look at a member, and the notice that follows in days.
 FOR_LATER = ("re_engagement_check", "account_manager_review", "notify_expert_of_impact")
 
+#: Of what in their payloads there is one event.
+_ONE_EVENT_FOR = {
+    "message.delivery_updated": ("sid", "status"),
+    "community.closure_due": ("scheduled_at",),
+}
+#: Of these there is one task for each answer and member.
+_ONE_TASK_FOR_AN_ANSWER = (
+    "process_community_response",
+    "community_response_available",
+    "notify_expert_of_impact",
+)
+#: Each of these schedules the next; one of a member waits at most.
+_CHAINS = ("account_manager_review", "re_engagement_check")
+
 Check = Callable[[Evidence], Iterator[str]]
 
 #: More rows than any unit of work of a turn makes.
@@ -67,8 +81,9 @@ def every_member_and_conversation_exists_once(evidence: Evidence) -> Iterator[st
 
 
 def every_text_is_one_finished_event(evidence: Evidence) -> Iterator[str]:
-    """Each text makes one event, which is done; a text after STOP and a repeated STOP make none."""
+    """Each text makes one event, which is done; only one between STOP and START makes none."""
     events = {event["id"]: event for event in evidence.events}
+    silent = _said_into_silence(evidence)
     expected = set()
     for sent in evidence.sent:
         event_id = _event_of(sent.sid)
@@ -76,7 +91,7 @@ def every_text_is_one_finished_event(evidence: Evidence) -> Iterator[str]:
         keyword = messaging.keyword(sent.body)
         event = events.get(event_id)
         if event is None:
-            if sent.number not in _opting(evidence) or keyword is not None:
+            if sent.sid not in silent:
                 yield f"text {sent.sid} has no event"
             continue
         types = {"stop": "user.opted_out", "start": "user.opted_in"}
@@ -182,6 +197,12 @@ def every_sent_text_is_at_twilio_once(evidence: Evidence) -> Iterator[str]:
         if row["status"] == "superseded" and not opted_out and not _is_judged_away(row):
             yield f"text {row['id']} is superseded: {row['superseded_reason']}"
     yield from (f"text {row or '(none)'} at Twilio has no row" for row in accepted)
+    rows = {row["id"] for row in evidence.queue}
+    yield from (
+        f"message {message['id']} to a member has no row"
+        for message in evidence.messages
+        if message["direction"] == "outbound" and message["id"] not in rows
+    )
 
 
 def _is_judged_away(text: Row) -> bool:
@@ -247,6 +268,44 @@ def answers_are_scored_and_paid_once(evidence: Evidence) -> Iterator[str]:
         if paid != ([(response["user_id"], earned)] if earned else []):
             yield f"answer {response['id']} was paid by {len(paid)} movements, not by what is due"
     yield from (f"movement {key} pays for nothing" for key in movements)
+
+
+def every_scored_answer_is_followed_up_once(evidence: Evidence) -> Iterator[str]:
+    """By the task that scored it, by one for each who asked, and by the expert's notice."""
+    tasks = _by_answer(evidence.tasks)
+    for response in evidence.responses:
+        if response["usefulness_score"] is None:
+            continue
+        made = tasks[response["id"]]
+        for task_type in ("process_community_response", "notify_expert_of_impact"):
+            if made[task_type] != 1:
+                yield f"answer {response['id']} has {made[task_type]} tasks {task_type}"
+        if not made["community_response_available"]:
+            yield f"answer {response['id']} was made known to nobody"
+
+
+def nothing_is_recorded_or_scheduled_twice(evidence: Evidence) -> Iterator[str]:
+    """One event for each receipt and each tick of a schedule, one task for each thing to be done,
+    and one next look at a member."""
+    poison = _poison(evidence, "events") | _poison(evidence, "agent_tasks")
+    made: Counter[str] = Counter()
+    for event in evidence.events:
+        keys = _ONE_EVENT_FOR.get(event["event_type"])
+        if keys and event["id"] not in poison:
+            payload = _object(event["payload"])
+            # A tick that one event cannot do all of goes on with another, which is about the first.
+            of = [event["aggregate_id"], *(payload.get(key) for key in keys)]
+            made[f"event {event['event_type']} of {of}"] += 1
+    for task in evidence.tasks:
+        about = _object(task.get("context_json"))
+        if task["id"] in poison:
+            continue
+        if task.get("task_type") in _ONE_TASK_FOR_AN_ANSWER:
+            answer = about.get("response_id")
+            made[f"task {task['task_type']} of {answer} for user {task['user_id']}"] += 1
+        elif task.get("task_type") in _CHAINS and task["status"] == "pending":
+            made[f"pending task {task['task_type']} of user {task['user_id']}"] += 1
+    yield from (f"{what}: {times} times" for what, times in made.items() if times > 1)
 
 
 def every_balance_is_the_ledgers_sum(evidence: Evidence) -> Iterator[str]:
@@ -334,6 +393,8 @@ CHECKS: tuple[Check, ...] = (
     every_message_is_counted_once,
     every_long_conversation_is_summarised,
     answers_are_scored_and_paid_once,
+    every_scored_answer_is_followed_up_once,
+    nothing_is_recorded_or_scheduled_twice,
     every_balance_is_the_ledgers_sum,
     every_request_is_closed_and_told_once,
     answers_follow_the_texts,
@@ -362,6 +423,31 @@ def _poison(evidence: Evidence, table: str) -> set[str]:
 
 def _opting(evidence: Evidence) -> set[str]:
     return {c.number for c in evidence.plan.conversations if c.kind == "opting"}
+
+
+def _said_into_silence(evidence: Evidence) -> set[str]:
+    """The SIDs of the texts that were said between a STOP and the next START."""
+    found = set()
+    for texts in _by_number(evidence.sent).values():
+        is_stopped = False
+        for text in sorted(texts, key=lambda text: text.began_s):
+            keyword = messaging.keyword(text.body)
+            if keyword in ("stop", "start"):
+                is_stopped = keyword == "stop"
+            elif is_stopped:
+                found.add(text.sid)
+    return found
+
+
+def _by_answer(tasks: Iterable[Row]) -> "defaultdict[str, Counter[str]]":
+    """How many tasks of each type there are about each answer."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for task in tasks:
+        about = _object(task.get("context_json"))
+        # The notice that something came of an answer is one more, and not every answer's.
+        if "response_id" in about and about.get("reported") is not True:
+            found[str(about["response_id"])][str(task.get("task_type"))] += 1
+    return found
 
 
 def _by_number(sent: Iterable[Sent]) -> dict[str, list[Sent]]:

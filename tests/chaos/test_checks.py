@@ -48,6 +48,27 @@ def _reply(source: str, user_id: str, minute: int) -> Row:
     }
 
 
+def _receipt(sid: str, user_id: str) -> Row:
+    return {
+        "id": str(uuid4()),
+        "event_type": "message.delivery_updated",
+        "aggregate_id": user_id,
+        "payload": {"sid": sid, "status": "delivered"},
+        "metadata": {},
+        "processed": True,
+    }
+
+
+def _task(type_: str, answer: Answer | None, user_id: str, status: str = "completed") -> Row:
+    return {
+        "id": str(uuid4()),
+        "task_type": type_,
+        "status": status,
+        "user_id": user_id,
+        "context_json": {"response_id": str(answer.id)} if answer else {},
+    }
+
+
 def _message(conversation: Row, direction: str, sid: str, id_: str | None = None) -> Row:
     return {
         "id": id_ or str(uuid4()),
@@ -133,10 +154,20 @@ def _healthy() -> Evidence:
             ),
             _message(conversations[1], "inbound", "SM3"),
         ],
-        events=[first, second, _event("SM3", "user.opted_out", opting, 1), closed, dead],
+        events=[
+            first,
+            second,
+            _event("SM3", "user.opted_out", opting, 1),
+            closed,
+            dead,
+            _receipt("SMout0", chatting),
+        ],
         tasks=[
-            {"id": str(answer.id), "status": "completed"},
+            _task("process_community_response", answer, expert) | {"id": str(answer.id)},
             {"id": str(poison[1].id), "status": "failed"},
+            _task("community_response_available", answer, chatting),
+            _task("notify_expert_of_impact", answer, expert, status="pending"),
+            _task("account_manager_review", None, chatting, status="pending"),
         ],
         queue=queue,
         requests=[
@@ -192,6 +223,18 @@ def _double(table: str, row: int) -> Callable[[Evidence], None]:
     return double
 
 
+def _lost(body: str, began_s: float) -> Callable[[Evidence], None]:
+    """A text of the phone that opts out at 1.0 s; it was recorded, and its event is gone."""
+
+    def lose(evidence: Evidence) -> None:
+        evidence.sent.append(Sent("SMlost", _OPTING, body, began_s, began_s))
+        message = _message(evidence.conversations[1], "inbound", "SMlost")
+        evidence.messages.append(message)
+        evidence.conversations[1]["messages_since_summary"] += 1
+
+    return lose
+
+
 def _second_answer(evidence: Evidence) -> None:
     source = UUID(evidence.events[0]["id"])
     id_ = str(derived_id(source, 2))
@@ -227,6 +270,7 @@ BROKEN: list[tuple[checks.Check, Callable[[Evidence], None]]] = [
     (checks.every_text_is_one_finished_event, _double("events", 0)),
     (checks.every_text_is_one_finished_event, _put("events", 0, metadata=None)),
     (checks.every_text_is_one_finished_event, _remove("events", 2)),
+    (checks.every_text_is_one_finished_event, _lost("before", 0.5)),
     (checks.who_opted_out_last_is_opted_out, _put("conversations", 1, status="active")),
     (checks.nothing_is_left_open, _put("events", 0, processed=None)),
     (checks.nothing_is_left_open, _put("tasks", 0, status="processing")),
@@ -247,6 +291,7 @@ BROKEN: list[tuple[checks.Check, Callable[[Evidence], None]]] = [
     (checks.every_sent_text_is_at_twilio_once, _put("at_twilio", 0, to=_OPTING)),
     (checks.every_sent_text_is_at_twilio_once, _put("queue", 0, status="superseded")),
     (checks.every_sent_text_is_at_twilio_once, _put("queue", 0, status="failed")),
+    (checks.every_sent_text_is_at_twilio_once, _put("messages", 2, id="other")),
     (checks.every_message_is_counted_once, _put("conversations", 0, messages_since_summary=6)),
     (checks.every_long_conversation_is_summarised, _grown),
     (
@@ -259,6 +304,12 @@ BROKEN: list[tuple[checks.Check, Callable[[Evidence], None]]] = [
     (checks.answers_are_scored_and_paid_once, _remove("ledger", 0)),
     (checks.answers_are_scored_and_paid_once, _double("ledger", 0)),
     (checks.answers_are_scored_and_paid_once, _put("ledger", 0, idempotency_key="other")),
+    (checks.every_scored_answer_is_followed_up_once, _remove("tasks", 0)),
+    (checks.every_scored_answer_is_followed_up_once, _remove("tasks", 2)),
+    (checks.every_scored_answer_is_followed_up_once, _remove("tasks", 3)),
+    (checks.nothing_is_recorded_or_scheduled_twice, _double("tasks", 2)),
+    (checks.nothing_is_recorded_or_scheduled_twice, _double("tasks", 4)),
+    (checks.nothing_is_recorded_or_scheduled_twice, _double("events", 5)),
     (checks.every_balance_is_the_ledgers_sum, _put("users", 2, credit_balance=1)),
     (checks.every_balance_is_the_ledgers_sum, _put("ledger", 0, amount=1)),
     (checks.every_balance_is_the_ledgers_sum, _remove("balances", 0)),
@@ -285,6 +336,12 @@ def test_a_check_finds_what_it_is_there_for(
 
 def test_every_check_is_run_and_has_been_seen_to_find_something() -> None:
     assert {check for check, _ in BROKEN} == set(checks.CHECKS)
+
+
+def test_what_is_said_after_stop_needs_no_event() -> None:
+    evidence = _healthy()
+    _lost("after", 1.5)(evidence)
+    assert checks.all_problems(evidence) == {}
 
 
 def test_others_may_go_ahead_of_a_text_that_was_claimed_three_times() -> None:
