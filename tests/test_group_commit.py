@@ -1,5 +1,6 @@
 """Commits that come together go together, and none pays for another."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from lib.adapters.supabase import Database
+from lib.core.model import JSON
 from lib.core.settings import SupabaseSettings
 from lib.engine.commits import GroupCommit
 from tests.support.stack import StackUnderTest, wait_for
@@ -155,3 +157,33 @@ def test_a_unit_whose_row_is_locked_for_long_is_tried_again_and_no_other_waits(
             # The batch has given it up by then.
             assert other.result()["outcome"] == "applied"
     assert late.result()["outcome"] == "applied"
+
+
+class Answering(Database):
+    """Answers a batch as it is told to, and every unit alone, once `goes_on` is set."""
+
+    def __init__(self, answer: JSON) -> None:
+        self._answer = answer
+        self.goes_on = threading.Event()
+
+    def call(self, function: str, **_: Any) -> JSON:
+        assert self.goes_on.wait(10)
+        return self._answer if function == "commit_batch" else {"outcome": "applied"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{}, {"results": []}, {"results": [None] * 3}, {"results": [{}] * 3}, {"results": 7}],
+)
+def test_no_thread_waits_for_ever_whatever_a_batch_is_answered(
+    threads: ThreadPoolExecutor, answer: JSON
+) -> None:
+    database = Answering(answer)
+    commit = GroupCommit(database)
+    leader = threads.submit(commit, {}, uuid4())
+    wait_for(commit._calling.locked, "call of the first")
+    wait_for(lambda: not commit._waiting, "call of the first")
+    others = [threads.submit(commit, {}, uuid4()) for _ in range(3)]
+    wait_for(lambda: len(commit._waiting) == 3, "the others")
+    database.goes_on.set()
+    assert [each.result(10) for each in (leader, *others)] == [{"outcome": "applied"}] * 4

@@ -70,11 +70,15 @@ class GroupCommit:
         results: list[JSON | None] = [None] * len(batch)
         units = [{"work": unit.work, "token": unit.token} for unit in batch]
         try:
-            results = self._database.call("commit_batch", units=units).get("results", results)
+            answered = self._database.call("commit_batch", units=units).get("results", results)
+            results = [
+                None if result is None or result["outcome"] == "retry" else result
+                for _, result in zip(batch, answered, strict=True)
+            ]
         except Exception as error:  # noqa: BLE001 - the caller's unit may be another than the culprit
             # Each will find out alone whether it is to blame.
             _log.info("units are committed one by one", extra={"error": log.describe(error)})
         finally:
+            # Whatever was answered: a thread that is not told waits for ever.
             for unit, result in zip(batch, results, strict=True):
-                later = result is not None and result["outcome"] == "retry"
-                unit.answer.set_result(None if later else result)
+                unit.answer.set_result(result)
