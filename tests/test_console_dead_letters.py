@@ -169,6 +169,19 @@ def test_a_command_without_ids_is_wrong(capsys: pytest.CaptureFixture[str]) -> N
         main(["dead-letters", "show", "not-an-id"])
 
 
+def test_bytes_that_are_no_text_are_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SUPABASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "a-key")
+    # As the command line gives the byte ff.
+    assert main(["dead-letters", "list", "--type", "a\udcff"]) == 1
+    assert capsys.readouterr().err == (
+        "The database did not answer as it should:"
+        " list_dead_letters was given text that is no Unicode.\n"
+    )
+
+
 def test_the_database_named_by_the_variables_is_asked_instead_of_the_stack(
     phone: Phone, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -114,6 +114,9 @@ class Database:
             data = self._postgrest.rpc(function, body).execute().data
         except httpx.HTTPError as error:
             raise _TryAgain(function) from error
+        except UnicodeEncodeError:
+            # A lone surrogate. Not chained: the error holds the whole call.
+            raise DatabaseRefused(f"{function} was given text that is no Unicode") from None
         except APIError as error:
             # PostgREST's codes of its own: PGRST0xx is a lost or slow connection to the database;
             # 08xxx, 40xxx, 53xxx and 57xxx are the server's (connection, rollback, resources,
