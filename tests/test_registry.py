@@ -62,6 +62,26 @@ def named_in(*methods: str) -> dict[str, set[str]]:
     return found
 
 
+def emit_what_they_are_given() -> set[str]:
+    """The files that call `emit` with a name that is chosen elsewhere in them."""
+    return {
+        str(path.relative_to(ROOT))
+        for path in ROOT.glob("lib/agents/*.py")
+        for call in calls(path)
+        if isinstance(call.func, ast.Attribute)
+        and call.func.attr == "emit"
+        and not isinstance(call.args[0], ast.Constant)
+    }
+
+
+def test_every_producer_in_python_makes_what_it_is_said_to_make() -> None:
+    made = named_in("emit", "schedule")
+    for name, registered in TYPES:
+        for producer in registered.producers:
+            if producer.startswith("lib/") and producer not in emit_what_they_are_given():
+                assert producer in made.get(name, set()), name
+
+
 def test_what_is_registered_is_in_the_specification_and_the_rest_is_printed_as_planned(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
