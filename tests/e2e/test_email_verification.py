@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.mail import mail_form, post_body, post_mail, send_mail
 from tests.support.stack import StackUnderTest, running_stack, wait_for
-from tests.support.texting import Phone, counts, kill, scripted, settle
+from tests.support.texting import Phone, kill, scripted, settle, unchanged
 
 _ADDRESS = re.compile(r"verify\+[a-z2-7]{56}@in\.yachtparty\.test$")
 _DETAILS = ("hello", "nobody sent me", "I'm Ines Falk", "CTO at Havn")
@@ -70,9 +70,8 @@ def test_the_same_mail_again_and_another_mail_say_nothing_more(stack: StackUnder
         assert post_mail(stack, form).status_code == 204
     send_mail(stack, "ines@havn.test", address)
     phone.wait_for_texts(len(_DETAILS) + 3)
-    before = counts(stack)
-    send_mail(stack, "ines@havn.test", address)
-    assert counts(stack) == before
+    with unchanged(stack):
+        send_mail(stack, "ines@havn.test", address)
     assert [_THANKS in text for text in phone.received()].count(True) == 1
     assert len(events(phone, "user.email_verified")) == 1
 
@@ -89,9 +88,8 @@ def test_every_address_given_is_good_and_the_first_one_used_ends_the_others(
     send_mail(stack, "ines@havn.test", first)
     phone.wait_for_texts(len(_DETAILS) + 5)
     phone.wait_until_idle()
-    before = counts(stack)
-    send_mail(stack, "ines@havn.test", second)
-    assert counts(stack) == before
+    with unchanged(stack):
+        send_mail(stack, "ines@havn.test", second)
 
 
 def test_a_mail_after_opting_out_is_kept_and_not_answered(stack: StackUnderTest) -> None:
@@ -115,11 +113,10 @@ def test_another_e_mail_makes_the_address_for_the_first_one_worthless(
     phone.converse("sorry, my e-mail is ines@sund.test")
     new = address_in(phone.wait_for_texts(len(_DETAILS) + 4)[-1])
     phone.wait_until_idle()
-    before = counts(stack)
-    send_mail(stack, "ines@havn.test", old)
-    send_mail(stack, "ines@sund.test", old)
-    send_mail(stack, "ines@havn.test", new)
-    assert counts(stack) == before
+    with unchanged(stack):
+        send_mail(stack, "ines@havn.test", old)
+        send_mail(stack, "ines@sund.test", old)
+        send_mail(stack, "ines@havn.test", new)
     assert phone.user()["email_verified"] is False
     send_mail(stack, "ines@sund.test", new)
     phone.wait_until_idle()
@@ -208,10 +205,9 @@ def test_a_mail_that_proves_nothing_changes_nothing_and_is_answered_like_any_oth
     stack: StackUnderTest, waiting: tuple[Phone, str], wrong: str
 ) -> None:
     phone, address = waiting
-    before = counts(stack)
-    answer = post_mail(stack, WRONG_MAILS[wrong]("ines@havn.test", address))
-    assert (answer.status_code, answer.content) == (204, b"")
-    assert counts(stack) == before
+    with unchanged(stack):
+        answer = post_mail(stack, WRONG_MAILS[wrong]("ines@havn.test", address))
+        assert (answer.status_code, answer.content) == (204, b"")
     assert phone.user()["email_verified"] is False
 
 
@@ -221,10 +217,9 @@ def test_one_members_address_is_worth_nothing_to_another(
     _, address = waiting
     other = Phone(stack)
     theirs = told_to_write(other, "eve@havn.test")
-    before = counts(stack)
-    for sender, recipient in (("eve@havn.test", address), ("ines@havn.test", theirs)):
-        send_mail(stack, sender, recipient)
-    assert counts(stack) == before
+    with unchanged(stack):
+        for sender, recipient in (("eve@havn.test", address), ("ines@havn.test", theirs)):
+            send_mail(stack, sender, recipient)
 
 
 def test_two_members_with_one_e_mail_prove_it_each_for_themselves(stack: StackUnderTest) -> None:
@@ -241,22 +236,21 @@ def test_a_call_that_is_not_the_providers_is_refused_and_changes_nothing(
 ) -> None:
     form = mail_form("ines@havn.test", waiting[1])
     signature = "X-Twilio-Email-Event-Webhook-Signature"
-    before = counts(stack)
-    for headers in (
-        {signature: ""},
-        {signature: "bm8="},
-        {"X-Twilio-Email-Event-Webhook-Timestamp": "1"},
-    ):
-        answer = post_mail(stack, form, **headers)
-        assert (answer.status_code, answer.text) == (
-            403,
-            "The signature is not the mail provider's.",
-        )
-    huge = post_body(stack, b"x" * 11_000_000, **{"Content-Type": "text/plain"})
-    assert huge.status_code == 413
-    nothing = post_body(stack, b"", **{"Content-Type": "multipart/form-data"})
-    assert nothing.status_code == 400
-    assert counts(stack) == before
+    with unchanged(stack):
+        for headers in (
+            {signature: ""},
+            {signature: "bm8="},
+            {"X-Twilio-Email-Event-Webhook-Timestamp": "1"},
+        ):
+            answer = post_mail(stack, form, **headers)
+            assert (answer.status_code, answer.text) == (
+                403,
+                "The signature is not the mail provider's.",
+            )
+        huge = post_body(stack, b"x" * 11_000_000, **{"Content-Type": "text/plain"})
+        assert huge.status_code == 413
+        nothing = post_body(stack, b"", **{"Content-Type": "multipart/form-data"})
+        assert nothing.status_code == 400
 
 
 def test_a_mail_survives_the_death_of_every_function_on_its_way(stack: StackUnderTest) -> None:

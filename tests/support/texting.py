@@ -9,11 +9,11 @@ import json
 import os
 import signal
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote_from_bytes, urlencode
 from uuid import uuid4
 
@@ -22,6 +22,8 @@ import psutil
 from twilio.request_validator import RequestValidator
 
 from tests.support.stack import StackUnderTest, wait_for
+
+T = TypeVar("T")
 
 #: One range for the whole session; every test takes numbers of its own from it.
 _numbers = itertools.count(1000)
@@ -295,6 +297,33 @@ def _is_quiet(stack: StackUnderTest) -> bool:
             " or exists (select 1 from agent_tasks where status = 'processing') as busy"
         ).fetchall()
     return not busy["busy"]
+
+
+@contextlib.contextmanager
+def unchanged(stack: StackUnderTest) -> Iterator[None]:
+    """No row is added to any table or deleted meanwhile; no tick of the clock's comes between."""
+    wait_for(lambda: _is_quiet(stack), "quiet stack", 30)
+    with stack.paused(*stack.description["schedules"]):
+        before = counts(stack)
+        yield
+        assert counts(stack) == before
+
+
+def until_by_ticks(
+    stack: StackUnderTest,
+    schedule: str,
+    condition: Callable[[], T | None],
+    what: str,
+    timeout_s: float = 20.0,
+) -> T:
+    """Run a schedule until something is so: one tick passes by a member who is locked just then,
+    or whose text is still in flight."""
+
+    def ticked() -> T | None:
+        stack.run_schedule(schedule)
+        return condition()
+
+    return wait_for(ticked, what, timeout_s)
 
 
 def settle(stack: StackUnderTest, *phones: Phone, step_s: float = 61, steps: int = 12) -> None:
