@@ -95,17 +95,37 @@ def run_tasks(stack: StackUnderTest) -> dict[str, Any]:
     return counts
 
 
+def ended(stack: StackUnderTest, task_id: UUID) -> dict[str, Any]:
+    """A task, run to its end: a tick passes by what another has in hand."""
+
+    def over() -> dict[str, Any] | None:
+        run_tasks(stack)
+        with stack.connect() as connection:
+            (task,) = connection.execute(
+                "select * from agent_tasks where id = %s", (task_id,)
+            ).fetchall()
+        return None if task["status"] in ("pending", "processing") else task
+
+    return wait_for(over, "end of a task", 20)
+
+
 def close_due(stack: StackUnderTest) -> None:
     """Two hours' closures and the tasks between them: scored first, then closed."""
     for _ in range(2):
         due = stack.now().isoformat()
         closure_tick(stack, due).raise_for_status()
-        wait_for(partial(_is_closed, stack, due), "closure")
+        wait_for(partial(_is_closed, stack, due), "closure", 30)
         run_tasks(stack)
 
 
 def _is_closed(stack: StackUnderTest, scheduled_at: str) -> bool:
-    return closures(stack, scheduled_at) == [True]
+    """Whether this tick's closure is over, and whatever it left to another."""
+    with stack.connect() as connection:
+        open_ones = connection.execute(
+            "select 1 from events where event_type = 'community.closure_due'"
+            " and processed is not true"
+        ).fetchall()
+    return closures(stack, scheduled_at) == [True] and not open_ones
 
 
 def closures(stack: StackUnderTest, scheduled_at: str) -> list[bool]:
