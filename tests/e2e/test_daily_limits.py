@@ -74,6 +74,7 @@ def test_a_number_is_answered_thirty_times_a_day(own: StackUnderTest) -> None:
 def test_when_the_days_money_is_spent_each_number_is_told_once_and_work_waits(
     poor: StackUnderTest,
 ) -> None:
+    poor.advance_to(10)  # the day's money is counted by UTC: midnight must not come between
     first, second = Phone(poor), Phone(poor)
     first.converse("hi there")
     assert resting(first) == 0

@@ -31,6 +31,7 @@ def until(stack: StackUnderTest, name: str, is_there: Callable[[list[Any]], bool
 
 
 def happened(stack: StackUnderTest) -> list[dict[str, Any]]:
+    stack.advance_to(10)  # what Claude has cost is counted by UTC's days
     phone = Phone(stack)
     phone.converse("hi")
     until(stack, "texts_ended", lambda found: "delivered" in found)
@@ -53,8 +54,11 @@ def happened(stack: StackUnderTest) -> list[dict[str, Any]]:
         )
         # Leased by nobody that is still alive, for longer than this test takes.
         connection.execute(
-            "insert into events (event_type, payload, created_at, metadata) values ('x', '{}',"
-            " now() - interval '1 hour', jsonb_build_object('retry_at', now() + interval '1 day'))"
+            "insert into events (event_type, payload, created_at, metadata) select 'x', '{}',"
+            " t.now - interval '1 hour',"
+            " jsonb_build_object('retry_at', t.now + interval '1 day')"
+            " from (select %s::timestamptz as now) as t",
+            (stack.now(),),
         )
     stack.run_schedule("task_processor")
     until(stack, "dead_letters", lambda found: "task" in found)
