@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.support.stack import StackUnderTest, running_stack, wait_for
-from tests.support.texting import Phone, asked_of_claude, control_twilio
+from tests.support.texting import Phone, asked_of_claude, control_twilio, until_by_ticks
 from tests.support.twilio_texts import taken_by_twilio
 
 
@@ -35,6 +35,12 @@ def test_a_text_that_twilio_still_has_when_quiet_hours_begin_is_not_delivered_an
 ) -> None:
     phone = Phone(own)
     phone.converse("hi")
+
+    def reached(*statuses: str) -> bool:
+        return phone.texts_recorded("outbound")[-1]["status"] in statuses
+
+    # What Twilio is told to hold then would be the answer, too.
+    wait_for(lambda: reached("delivered"), "delivered answer")
     phone.wait_until_idle()
     quiet_in(phone, hours=1)
     control_twilio(own, hold=True)
@@ -44,12 +50,7 @@ def test_a_text_that_twilio_still_has_when_quiet_hours_begin_is_not_delivered_an
         " returning id",
         phone.number,
     )
-    own.run_schedule("message_orchestrator")
-
-    def reached(*statuses: str) -> bool:
-        return phone.texts_recorded("outbound")[-1]["status"] in statuses
-
-    wait_for(lambda: reached("accepted", "queued"), "taken text")
+    until_by_ticks(own, "message_orchestrator", lambda: reached("accepted", "queued"), "taken text")
     own.advance(3500)
     assert reached("accepted", "queued")
     own.advance(200)
