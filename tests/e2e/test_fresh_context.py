@@ -23,6 +23,7 @@ from tests.support.texting import (
     control_twilio,
     scripted,
     settle,
+    until_by_ticks,
 )
 
 JUDGEMENT = "You decide for Yachtparty"
@@ -125,7 +126,12 @@ def judgements(stack: StackUnderTest) -> int:
 
 def until_judged(phone: Phone) -> None:
     """Until the agent's verdict has been carried out."""
-    wait_for(lambda: waiting(phone)["status"] != "queued", "verdict carried out", 20)
+    until_by_ticks(
+        phone.stack,
+        "message_orchestrator",
+        lambda: waiting(phone)["status"] != "queued",
+        "verdict carried out",
+    )
 
 
 def test_a_text_that_nobody_wrote_before_leaves_in_the_morning_unjudged(
@@ -153,10 +159,11 @@ def test_a_text_of_the_night_is_judged_in_the_morning_when_the_member_has_writte
     own: StackUnderTest, queued: str | None, written: str, arrives: str | None
 ) -> None:
     phone = member(own)
-    held_over_night(phone, queued) if queued else queue(phone, None)
-    talk(phone, written)
-    assert "hold" not in waiting(phone)["message_data"]
-    until_held(phone)
+    with own.paused("message_orchestrator"):  # a tick would hold it again at once
+        held_over_night(phone, queued) if queued else queue(phone, None)
+        talk(phone, written)
+        assert "hold" not in waiting(phone)["message_data"]
+        until_held(phone)
     assert waiting(phone)["requires_fresh_context"] is True
     assert judgements(own) == 0
     before = phone.received()
@@ -266,7 +273,6 @@ def test_an_error_of_ours_is_recorded_with_the_calls_made_and_tried_again(
 ) -> None:
     phone = member(own)
     never_quiet(phone)
-    queue(phone, None)
     supabase = own.description["supabase"]
     database = Database(
         SupabaseSettings(
@@ -281,12 +287,14 @@ def test_an_error_of_ours_is_recorded_with_the_calls_made_and_tried_again(
         raise DecisionFailed(work) from ValueError("private words")
 
     outbox: Any = None  # nothing comes to be sent
-    phone.rows("update message_queue set scheduled_for = now() - interval '1 s'"
-               " where id = %s returning id", waiting(phone)["id"])  # fmt: skip
-    rendered = Renderer(database, judge, outbox).run(5)
-    assert rendered.outcomes == {"rescheduled": 1}
-    render = waiting(phone)["message_data"]["render"]
-    assert render == {"attempt": 1, "error": "ValueError"}
+    with own.paused("message_orchestrator"):  # the stack's own would write the text
+        queue(phone, None)
+        phone.rows("update message_queue set scheduled_for = now() - interval '1 s'"
+                   " where id = %s returning id", waiting(phone)["id"])  # fmt: skip
+        rendered = Renderer(database, judge, outbox).run(5)
+        assert rendered.outcomes == {"rescheduled": 1}
+        render = waiting(phone)["message_data"]["render"]
+        assert render == {"attempt": 1, "error": "ValueError"}
     (call,) = phone.rows(
         "select * from agent_actions_log where action_type = 'text_judgement' and context_id = %s",
         waiting(phone)["id"],
