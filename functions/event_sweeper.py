@@ -4,7 +4,7 @@ Trigger: Cloud Scheduler, every minute; works through most of it, looking every 
          {"passes": n} makes it look n times and answer at once (operators, the local stack).
 Does:    publishes open events again, looks up texts whose hand-over to Twilio had no known end,
          records inbound texts that the webhook missed; once an hour deletes what has been finished
-         for long. Overlapping runs do no harm.
+         for long and begins broken chains of reviews anew. Overlapping runs do no harm.
 Answers: 200 with counts; 503 when the database is out of reach.
 """
 
@@ -14,6 +14,7 @@ from flask import Request, Response, jsonify
 
 from lib.adapters import pubsub, supabase
 from lib.adapters.twilio_sms import ListedText, Texts
+from lib.agents.account_manager import REVIEW_EVERY, REVIEWED_WHILE_ACTIVE
 from lib.core import log, trace
 from lib.core.settings import KeywordSettings, SweepSettings, TwilioAccountSettings, load
 from lib.domain import messaging
@@ -42,6 +43,7 @@ def event_sweeper(request: Request) -> Response:
     try:
         if _begins_an_hour(request.headers.get("X-CloudScheduler-ScheduleTime", "")):
             sweeper.prune()
+            sweeper.restore_reviews(REVIEW_EVERY, REVIEWED_WHILE_ACTIVE)
         swept = sweeper.run(_sweep_for_s, passes)
     except supabase.DatabaseError as error:
         trace.fail(error, outcome="cut short", **vars(sweeper.swept))

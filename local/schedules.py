@@ -20,7 +20,8 @@ from local.state import write_private_json
 _log = logging.getLogger(__name__)
 
 _TICK_S = 0.5
-_CALL_TIMEOUT_S = 180.0
+#: The longest of the functions' own (terraform/system.yaml), which is what Cloud Scheduler waits.
+CALL_TIMEOUT_S = 1740.0
 _FIRST_FAILURE = 300
 # How long a call waits for a function that is being started again.
 _RESTART_S = 10.0
@@ -91,7 +92,7 @@ class Scheduler:
         self._last: dict[str, Run] = {}
         self._due = {name: self._next_due(schedule) for name, schedule in schedules.items()}
         self._running = {name: asyncio.Lock() for name in schedules}
-        self._http = httpx.AsyncClient(timeout=_CALL_TIMEOUT_S)
+        self._http = httpx.AsyncClient(timeout=CALL_TIMEOUT_S)
         self._calls: set[asyncio.Task[None]] = set()
 
     async def run_forever(self) -> None:

@@ -21,7 +21,7 @@ import main
 from lib.core import settings
 from lib.core.settings import PubSubSettings, RuntimeSettings
 from lib.engine.registry import EVENT_TYPES
-from local.schedules import JOBS
+from local.schedules import CALL_TIMEOUT_S, JOBS
 from terraform import archive
 from tests.test_import_graph import ENVIRONMENT
 
@@ -148,6 +148,8 @@ def test_the_jobs_are_those_of_the_local_stack() -> None:
         for name, job in SYSTEM["jobs"].items()
     }
     assert deployed == {name: (job.function, job.period, job.body) for name, job in JOBS.items()}
+    # Its jobs wait as long as their functions may run (scheduler.tf).
+    assert max(FUNCTIONS[job.function]["timeout_s"] for job in JOBS.values()) == CALL_TIMEOUT_S
 
 
 def test_every_function_and_event_type_that_waits_for_the_clock_has_a_job() -> None:

@@ -1,7 +1,7 @@
 """The sweeper's work: what a lost wake-up, a crash or an outage left lying is found here.
 
-Three things, each bounded: open events are published again, texts without a known end are looked up
-at Twilio, inbound texts the webhook missed are recorded.
+Each of these is bounded: open events are published again, texts without a known end are looked up at
+Twilio, inbound texts the webhook missed are recorded, broken chains of tasks begin anew.
 """
 
 import time
@@ -35,6 +35,7 @@ LOOK_BACK = timedelta(minutes=15)
 class Swept:
     """Counts of one run, and at its end what operators are to be warned of (terraform/watch.yaml).
 
+    `pruned`: rows deleted; `restored`: chains of reviews begun anew.
     `oldest_open_s`: seconds that the event waits which has waited longest, 0 when none does.
     `spent_today_usd`: what Claude has cost since midnight UTC.
     `refused`: texts whose beginning or end the database would not have.
@@ -42,6 +43,7 @@ class Swept:
 
     passes: int = 0
     pruned: int = 0
+    restored: int = 0
     published: int = 0
     settled: dict[str, int] = field(default_factory=dict)
     recovered: int = 0
@@ -93,6 +95,18 @@ class Sweeper:
             )
             if not answer["more"]:
                 break
+
+    def restore_reviews(self, every: timedelta, active: timedelta) -> None:
+        """Begin broken chains of reviews anew (protocol.md, 19).
+
+        `every` is the time between two reviews of a member who has written within `active`.
+        """
+        answer = self._database.call(
+            "restore_reviews",
+            every_s=int(every.total_seconds()),
+            active_s=int(active.total_seconds()),
+        )
+        self.swept.restored = answer["tasks"]
 
     def _publish_open(self) -> None:
         """Publish up to a batch of open events, going through all that wait if need be."""

@@ -158,6 +158,33 @@ def test_a_text_whose_lease_is_held_by_another_is_left_to_them(stack: StackUnder
     assert len(phone.received()) == 2
 
 
+def tick(stack: StackUnderTest, at: str) -> dict[str, int]:
+    """Cloud Scheduler's call of that time."""
+    answer = httpx.post(
+        stack.description["functions"]["event_sweeper"],
+        json={"passes": 1},
+        headers={"X-CloudScheduler-ScheduleTime": at},
+        timeout=60,
+    )
+    counts: dict[str, int] = answer.raise_for_status().json()
+    return counts
+
+
+def test_the_first_tick_of_an_hour_begins_a_broken_chain_of_reviews_anew(
+    stack: StackUnderTest,
+) -> None:
+    phone = Phone(stack)
+    phone.converse("hi there")
+    phone.verify()
+    reviews = "select status from agent_tasks where user_id = %s and task_type like %s"
+    of_mine = (phone.user()["id"], "account_manager_review")
+    with stack.paused("event_sweeper"):
+        assert tick(stack, "2026-11-22T10:01:00Z")["restored"] == 0
+        assert phone.rows(reviews, *of_mine) == []
+        assert tick(stack, "2026-11-22T11:00:00Z")["restored"] >= 1
+        assert phone.rows(reviews, *of_mine) == [{"status": "pending"}]
+
+
 def test_the_first_tick_of_an_hour_deletes_what_has_been_finished_for_long(
     stack: StackUnderTest,
 ) -> None:
@@ -166,15 +193,6 @@ def test_the_first_tick_of_an_hour_deletes_what_has_been_finished_for_long(
     def left() -> set[object]:
         found = phone.rows("select id from events where id = any(%s)", [old, recent])
         return {row["id"] for row in found}
-
-    def tick(at: str) -> int:
-        answer = httpx.post(
-            stack.description["functions"]["event_sweeper"],
-            json={"passes": 1},
-            headers={"X-CloudScheduler-ScheduleTime": at},
-            timeout=60,
-        )
-        return int(answer.raise_for_status().json()["pruned"])
 
     with stack.paused("event_sweeper"):  # its own tick may be an hour's first
         old, recent = (
@@ -185,7 +203,7 @@ def test_the_first_tick_of_an_hour_deletes_what_has_been_finished_for_long(
             )[0]["id"]
             for days in (181, 179)
         )
-        assert tick("2026-11-22T10:01:00Z") == 0
+        assert tick(stack, "2026-11-22T10:01:00Z")["pruned"] == 0
         assert left() == {old, recent}
-        assert tick("2026-11-22T11:00:00.5Z") >= 1
+        assert tick(stack, "2026-11-22T11:00:00.5Z")["pruned"] >= 1
         assert left() == {recent}
