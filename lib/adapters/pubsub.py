@@ -7,7 +7,6 @@ webhook's start does not pay for it (architecture.md, "Layers").
 """
 
 import json
-import os
 import threading
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -122,7 +121,7 @@ def _publisher() -> "PublisherClient":
 
     with _connecting:
         if _connected is None:
-            emulator = os.environ.get("PUBSUB_EMULATOR_HOST")
+            emulator = load(PubSubSettings).pubsub_emulator_host
             opened = grpc.insecure_channel(emulator, [own]) if emulator else channel
             _connected = PublisherClient(transport=PublisherGrpcTransport(channel=opened))
         return _connected

@@ -109,6 +109,8 @@ class PubSubSettings(Settings):
 
     #: projects/P/topics/T of the events topic; without it the relay or the sweeper finds events.
     pubsub_topic: str | None = Field(default=None, pattern=r"^projects/[^/]+/topics/[^/]+$")
+    #: host:port of Google's emulator; never set in a deployment.
+    pubsub_emulator_host: str | None = None
 
 
 class SweepSettings(Settings):

@@ -1,7 +1,7 @@
 """The sweeper's work: what a lost wake-up, a crash or an outage left lying is found here.
 
-Each of these is bounded: open events are published again, texts without a known end are looked up at
-Twilio, inbound texts the webhook missed are recorded, broken chains of tasks begin anew.
+Each of these is bounded: open events are published again, texts without a known end are looked up
+at Twilio, inbound texts the webhook missed are recorded, broken chains of tasks begin anew.
 """
 
 import time
