@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from local.claude_simulator.facts import read
 from tests.support.sim_process import Simulator
+from tests.support.stack import wait_for
 
 JSON = dict[str, Any]
 STEPS = ["referrer", "name", "company_title", "email"]
@@ -682,10 +683,14 @@ def test_a_timeout_hangs(
     simulator: Simulator, client: Anthropic, fault: str, answered: int
 ) -> None:
     simulator.control(fail=fault)
+
+    def calls() -> tuple[int, int]:
+        state = httpx.get(f"{simulator.url}/_sim/control", trust_env=False).json()
+        return state["calls"], state["answered"]
+
     with pytest.raises(APITimeoutError):
-        ask(client, timeout=0.3)
-    state = httpx.get(f"{simulator.url}/_sim/control", trust_env=False).json()
-    assert state["answered"] == answered
+        ask(client, timeout=1)
+    wait_for(lambda: calls() == (1, answered), "call")
     simulator.control(fail=fault, hang_ms=50)
     with pytest.raises(APIStatusError):
         ask(client)
