@@ -16,15 +16,20 @@ from local.schedules import Outcome, Schedule, Scheduler
 
 
 class SlowFunction:
-    """Takes 0.2 s per call; counts calls and how many ran at once."""
+    """Takes 0.2 s per call; counts calls and how many ran at once.
+
+    With `waits_s` a call takes so long at most, and ends when another has come.
+    """
 
     def __init__(self) -> None:
+        self.waits_s = 0.0
         self.bodies: list[bytes] = []
         self.schedule_times: list[str] = []
         self.running = 0
         self.most_at_once = 0
         function = self
         counting = threading.Lock()
+        overlapped = threading.Event()
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
@@ -34,7 +39,12 @@ class SlowFunction:
                     length = int(self.headers.get("Content-Length", 0))
                     function.bodies.append(self.rfile.read(length))
                     function.schedule_times.append(self.headers["X-CloudScheduler-ScheduleTime"])
-                time.sleep(0.2)
+                    if function.running > 1:
+                        overlapped.set()
+                if function.waits_s:
+                    overlapped.wait(function.waits_s)
+                else:
+                    time.sleep(0.2)
                 with counting:
                     function.running -= 1
                 self.send_response(207)
@@ -82,6 +92,7 @@ def test_runs_of_a_schedule_that_must_not_overlap_wait_for_each_other(
 
 
 def test_runs_of_a_schedule_that_may_overlap_do(function: SlowFunction, tmp_path: Path) -> None:
+    function.waits_s = 20
     asyncio.run(_run_three_at_once(function, MovableClock(tmp_path / "clock"), overlaps=True))
 
     assert function.most_at_once > 1
@@ -110,6 +121,11 @@ def test_a_function_out_of_reach_costs_no_other_schedule_its_call(
 
 def test_moving_the_clock_runs_what_became_due_once(function: SlowFunction, tmp_path: Path) -> None:
     clock = MovableClock(tmp_path / "clock")
+    # At noon: a day that ends between the two moves would be a period more.
+    now = clock.utcnow()
+    noon = now.replace(hour=12, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    clock.advance((noon - now).total_seconds())
+    before = clock.offset_s()
 
     async def advance() -> list[dict[str, Outcome]]:
         scheduler = Scheduler(schedule(function, overlaps=False), clock)
@@ -125,4 +141,4 @@ def test_moving_the_clock_runs_what_became_due_once(function: SlowFunction, tmp_
     assert second == {}
     assert function.bodies == [b'{"passes":1}']
     assert len(set(function.schedule_times)) == 1
-    assert clock.offset_s() == pytest.approx(864_000.001)
+    assert clock.offset_s() - before == pytest.approx(864_000.001)
