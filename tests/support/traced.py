@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.support.mail import PUBLIC_KEY
 from tests.support.sim_process import ROOT, free_port
+from tests.support.stack import wait_for
 
 Mode = Literal["ok", "hang", "trickle", "unavailable"]
 
@@ -58,8 +59,17 @@ class Collector:
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def spans(self) -> list[Span]:
-        """What has arrived so far."""
+    def spans(self, count: int = 0) -> list[Span]:
+        """What has arrived so far, once it is so many: an answer waits for a busy receiver for no
+        more than a second."""
+
+        def enough() -> bool:
+            return len(self._spans()) >= count
+
+        wait_for(enough, f"{count} spans")
+        return self._spans()
+
+    def _spans(self) -> list[Span]:
         return [span for body in list(self.bodies) for span in _read(body)]
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
@@ -147,9 +157,9 @@ class Function:
     url: str
     log: Path
 
-    def call(self, **headers: str) -> httpx.Response:
-        """One call, which is answered within 5 s or fails."""
-        return httpx.post(self.url, headers=headers, timeout=5.0, trust_env=False)
+    def call(self, within_s: float = 30, **headers: str) -> httpx.Response:
+        """One call, which is answered within that time or fails."""
+        return httpx.post(self.url, headers=headers, timeout=within_s, trust_env=False)
 
     def printed(self) -> str:
         """All that the process has written."""
