@@ -24,6 +24,7 @@ def in_stack(stack: StackUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
 def phone(stack: StackUnderTest) -> Phone:
     phone = Phone(stack)
     phone.converse("hello")
+    phone.wait_until_idle()  # the answer is queued, and listed, until it is recorded
     return phone
 
 
