@@ -6,7 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from lib.adapters.supabase import Database
@@ -54,9 +56,15 @@ def claimed(stack: StackUnderTest, user_id: UUID | None = None) -> tuple[dict[st
     return {"task": str(task_id)}, token
 
 
-def is_waiting_for_a_lock(stack: StackUnderTest) -> bool:
+def is_waited_for(stack: StackUnderTest, holder: psycopg.Connection[DictRow]) -> bool:
+    """Whether a commit waits for what the session holds; others in the stack may wait, too."""
     with stack.connect() as session:
-        return bool(session.execute("select 1 from pg_locks where not granted").fetchall())
+        waiting = session.execute(
+            "select 1 from pg_stat_activity"
+            " where %s = any (pg_blocking_pids(pid)) and query like '%%commit_work%%'",
+            (holder.info.backend_pid,),
+        )
+        return bool(waiting.fetchall())
 
 
 def handed_in_while_one_waits(
@@ -73,7 +81,7 @@ def handed_in_while_one_waits(
     with stack.connect() as holder, holder.transaction():
         holder.execute("select 1 from users where id = %s for update", (phone.user()["id"],))
         leader = threads.submit(commit, *first)
-        wait_for(lambda: is_waiting_for_a_lock(stack), "call of the first")
+        wait_for(lambda: is_waited_for(stack, holder), "call of the first")
         others = [threads.submit(commit, *unit) for unit in units]
         wait_for(lambda: len(commit._waiting) == len(units), "the others")
     assert leader.result()["outcome"] == "applied"
