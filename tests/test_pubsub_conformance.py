@@ -187,7 +187,8 @@ def test_a_push_repeated_and_at_once_with_itself_changes_nothing(members: StackU
 
 def test_a_text_whose_processor_was_killed_is_pushed_again(members: StackUnderTest) -> None:
     phone = Phone(members)
-    control_claude(members, delay_ms=3_000)
+    # For longer than it takes to kill whoever waits for the answer: nobody else waits for it.
+    control_claude(members, delay_ms=20_000)
     try:
         phone.text("hi there")
         wait_for(lambda: is_being_answered(phone), "turn under way")
