@@ -56,7 +56,8 @@ _tasks = TaskProcessor(
 )
 
 #: Seconds in which a run claims, as long as there is work; its last tasks have 8 minutes more, and
-#: with them it is over before Cloud Scheduler gives the call up, after 30 minutes at most.
+#: with them it is over before Cloud Scheduler gives the call up, after 30 minutes at most. A task
+#: that conflicts is decided again and may be cut off then: its lease runs out, and it is redone.
 CLAIM_FOR_S = 1200.0
 
 

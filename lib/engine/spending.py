@@ -31,12 +31,7 @@ class Spending:
         """
         now = clock.now()
         with self._lock:
-            known = self._asked_at
-            if (
-                known is None
-                or not known <= now < known + _ASKED_EVERY
-                or known.date() != now.date()
-            ):
+            if not self._is_known(now):
                 spent = float(self._database.call("spent_today")["cost_usd"])
                 if spent >= self._cap_usd and not self._is_over:
                     _log.error("daily spend cap reached", extra={"cost_usd": spent})
@@ -45,6 +40,7 @@ class Spending:
             return self._is_over
 
     def _is_known(self, now: datetime) -> bool:
+        """Whether it was asked for a moment ago, on the same day (UTC)."""
         at = self._asked_at
         return at is not None and at <= now < at + _ASKED_EVERY and at.date() == now.date()
 
