@@ -14,7 +14,7 @@ from flask import Request, Response, jsonify
 
 from lib.adapters import pubsub, supabase
 from lib.adapters.twilio_sms import ListedText, Texts
-from lib.agents.account_manager import REVIEW_EVERY, REVIEWED_WHILE_ACTIVE
+from lib.agents.account_manager import REVIEWED_WHILE_ACTIVE, next_review
 from lib.core import log, trace
 from lib.core.settings import KeywordSettings, SweepSettings, TwilioAccountSettings, load
 from lib.domain import messaging
@@ -43,7 +43,7 @@ def event_sweeper(request: Request) -> Response:
     try:
         if _begins_an_hour(request.headers.get("X-CloudScheduler-ScheduleTime", "")):
             sweeper.prune()
-            sweeper.restore_reviews(REVIEW_EVERY, REVIEWED_WHILE_ACTIVE)
+            sweeper.restore_reviews(REVIEWED_WHILE_ACTIVE, next_review)
         swept = sweeper.run(_sweep_for_s, passes)
     except supabase.DatabaseError as error:
         trace.fail(error, outcome="cut short", **vars(sweeper.swept))

@@ -213,22 +213,29 @@ def review(claim: Claim) -> UnitOfWork:
 
 
 def schedule_review(work: UnitOfWork, user_id: UUID, now: datetime) -> None:
-    """Have a member's list looked through in their next slot of six hours; once for each slot.
+    """Have a member's list looked through in their next slot; once for each slot."""
+    task_id, at = next_review(user_id, now)
+    work.schedule(
+        "account_manager_review",
+        Review(),
+        agent_type=AGENT_TYPE,
+        user_id=user_id,
+        scheduled_for=at,
+        priority="low",
+        id=task_id,
+    )
+
+
+def next_review(user_id: UUID, now: datetime) -> tuple[UUID, datetime]:
+    """The id and the time of the review in a member's next slot of six hours.
 
     The slots of different members begin at different times, so that they do not come at once.
     """
     every = int(REVIEW_EVERY.total_seconds())
     phase = user_id.int % every
     slot = (int(now.timestamp()) - phase) // every + 1
-    work.schedule(
-        "account_manager_review",
-        Review(),
-        agent_type=AGENT_TYPE,
-        user_id=user_id,
-        scheduled_for=datetime.fromtimestamp(slot * every + phase, now.tzinfo),
-        priority="low",
-        id=derived_id(user_id, f"review:{slot}"),
-    )
+    at = datetime.fromtimestamp(slot * every + phase, now.tzinfo)
+    return derived_id(user_id, f"review:{slot}"), at
 
 
 def _open(claim: Claim) -> tuple[Shelf, UnitOfWork]:

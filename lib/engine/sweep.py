@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from lib.adapters.supabase import Database, DatabaseRefused
 from lib.adapters.twilio_sms import ListedText, Texts, TwilioUnavailable
@@ -96,17 +96,22 @@ class Sweeper:
             if not answer["more"]:
                 break
 
-    def restore_reviews(self, every: timedelta, active: timedelta) -> None:
-        """Begin broken chains of reviews anew (protocol.md, 19).
+    def restore_reviews(
+        self, active: timedelta, next_review: Callable[[UUID, datetime], tuple[UUID, datetime]]
+    ) -> None:
+        """Begin broken chains of reviews anew (protocol.md, 19), 1,000 at most.
 
-        `every` is the time between two reviews of a member who has written within `active`.
+        Of members who have written within `active`; `next_review` has a review's id and time.
         """
-        answer = self._database.call(
-            "restore_reviews",
-            every_s=int(every.total_seconds()),
-            active_s=int(active.total_seconds()),
-        )
-        self.swept.restored = answer["tasks"]
+        found = self._database.call("unreviewed_members", active_s=int(active.total_seconds()))
+        now = datetime.fromisoformat(found["now"])
+        reviews = []
+        for member in found["members"]:
+            task_id, at = next_review(UUID(member), now)
+            reviews.append({"id": str(task_id), "user_id": member, "scheduled_for": at.isoformat()})
+        if reviews:
+            answer = self._database.call("restore_reviews", reviews=reviews)
+            self.swept.restored = answer["tasks"]
 
     def _publish_open(self) -> None:
         """Publish up to a batch of open events, going through all that wait if need be."""

@@ -1,11 +1,11 @@
 """Broken chains of reviews begin anew (protocol.md, 19): once, and for active members alone."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
 
-from lib.agents.account_manager import REVIEW_EVERY, REVIEWED_WHILE_ACTIVE
+from lib.agents.account_manager import REVIEW_EVERY, REVIEWED_WHILE_ACTIVE, next_review
 from tests.support.claims import add_task, claim_tasks
 from tests.support.rpc import Rpc
 
@@ -24,16 +24,17 @@ def verified(rpc: Rpc, phone: str = ADA, idle: timedelta = timedelta(days=1)) ->
 
 
 def restore(rpc: Rpc, **more: int) -> int:
-    answer = rpc.call(
-        "restore_reviews",
-        **{
-            "every_s": int(REVIEW_EVERY.total_seconds()),
-            "active_s": int(REVIEWED_WHILE_ACTIVE.total_seconds()),
-        }
-        | more,
-    )
-    count: int = answer["tasks"]
-    return count
+    """What the sweeper does once an hour; how many reviews it has added."""
+    active_s = int(REVIEWED_WHILE_ACTIVE.total_seconds())
+    found = rpc.call("unreviewed_members", active_s=active_s, **more)
+    reviews = []
+    for member in found["members"]:
+        task_id, at = next_review(UUID(member), datetime.fromisoformat(found["now"]))
+        reviews.append({"id": str(task_id), "user_id": member, "scheduled_for": at.isoformat()})
+    added: int = rpc.call("restore_reviews", reviews=reviews)["tasks"]
+    # Said again, it changes nothing.
+    assert rpc.call("restore_reviews", reviews=reviews)["tasks"] == 0
+    return added
 
 
 def add_review(rpc: Rpc, member: UUID, status: str) -> None:
@@ -47,7 +48,8 @@ def test_a_member_without_a_review_gets_one_within_its_period(rpc: Rpc) -> None:
     assert (task["user_id"], task["task_type"]) == (member, "account_manager_review")
     assert (task["agent_type"], task["priority"]) == ("account_manager", "low")
     assert (task["status"], task["context_json"]) == ("pending", {})
-    assert rpc.now <= task["scheduled_for"] < rpc.now + REVIEW_EVERY
+    assert rpc.now < task["scheduled_for"] <= rpc.now + REVIEW_EVERY
+    assert (task["id"], task["scheduled_for"]) == next_review(member, rpc.now)
     assert restore(rpc) == 0
     rpc.pass_time(hours=6)
     assert claim_tasks(rpc) == [str(task["id"])]
