@@ -18,7 +18,7 @@ _SHORT = replace(
 
 def test_whatever_dies_fails_or_repeats_itself_nothing_is_lost_or_doubled() -> None:
     with running_stack() as stack:
-        report = run(stack, 20, 4, over_s=3.0, weather=_SHORT, lingers=False)
+        report = run(stack, 16, 4, over_s=3.0, weather=_SHORT, lingers=False)
     print("\n".join(report.lines()))
     assert report.problems == {}
     kinds = {what.partition(":")[0] for what in report.injected}

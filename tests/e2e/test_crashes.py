@@ -155,7 +155,7 @@ def test_a_turn_that_outlives_its_lease_is_decided_by_another_and_sent_once(
 ) -> None:
     phone = Phone(own)
     phone.converse("good morning")
-    text_and_wait_for_claude(phone, "hi there", 8000)
+    text_and_wait_for_claude(phone, "hi there", 5000)
     event = phone.inbound_events()[-1]
     own.advance(LEASE_RAN_OUT_S)
     push = httpx.post(

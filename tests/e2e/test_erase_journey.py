@@ -56,6 +56,7 @@ def balances(phone: Phone) -> list[dict[str, Any]]:
     )
 
 
+@pytest.mark.timeout(420)  # a fortnight of three members
 def test_no_copy_of_who_asked_or_who_answered_is_left_and_the_ledger_adds_up(
     own: StackUnderTest, tmp_path: Path
 ) -> None:

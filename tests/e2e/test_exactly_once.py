@@ -77,7 +77,7 @@ def test_texts_that_come_during_a_turn_are_answered_in_order_later_ones_together
         last = str(asked_of_claude(stack)[-1]["messages"][-1]["content"])
         return last.count("<text>") == count and "hi there" in last
 
-    control_claude(stack, reset=True, delay_ms=2500)
+    control_claude(stack, reset=True, delay_ms=1500)
     try:
         phone.text("hi there")
         wait_for(lambda: asked_of_claude(stack) and asked_about(1), "first decision")
@@ -105,7 +105,7 @@ def test_texts_that_come_during_a_turn_are_answered_in_order_later_ones_together
 
 def test_a_member_who_is_slow_to_answer_holds_up_nobody_else(stack: StackUnderTest) -> None:
     slow, quick = Phone(stack), Phone(stack)
-    control_claude(stack, reset=True, delay_ms=6000)
+    control_claude(stack, reset=True, delay_ms=3000)
     slow.text("hi there")
     wait_for(lambda: asked_of_claude(stack), "asked Claude")
     control_claude(stack, delay_ms=0)

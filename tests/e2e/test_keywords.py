@@ -112,7 +112,7 @@ def test_a_first_text_stop_makes_a_member_who_is_never_texted(stack: StackUnderT
 
 def test_stop_during_a_turn_keeps_its_answer_from_being_sent(stack: StackUnderTest) -> None:
     phone = Phone(stack)
-    control_claude(stack, delay_ms=4000)
+    control_claude(stack, delay_ms=2000)
     try:
         phone.text("hi")
         phone.text("stop")

@@ -153,8 +153,11 @@ def running_stack(env: Mapping[str, str] | None = None) -> Iterator[StackUnderTe
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def wait_for(read: Callable[[], T | None], what: str, timeout_s: float = 10.0) -> T:
-    """Call `read` until it returns something true; AssertionError names what never came."""
+def wait_for(read: Callable[[], T | None], what: str, timeout_s: float = 30.0) -> T:
+    """Call `read` until it returns something true; AssertionError names what never came.
+
+    Patient: a test that fails may take long, one that passes on a busy machine must not fail.
+    """
     deadline = time.monotonic() + timeout_s
     while True:
         if found := read():

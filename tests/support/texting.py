@@ -136,7 +136,7 @@ class Phone:
         """Bodies of the texts this phone was sent, oldest first."""
         return [message["body"] for message in self._listed()]
 
-    def wait_for_texts(self, count: int, timeout_s: float = 20.0) -> list[str]:
+    def wait_for_texts(self, count: int, timeout_s: float = 30.0) -> list[str]:
         """The texts received, once there are at least `count`."""
 
         def enough() -> list[str] | None:
@@ -224,7 +224,7 @@ class Phone:
             self.number,
         )
 
-    def wait_until_idle(self, timeout_s: float = 20.0) -> None:
+    def wait_until_idle(self, timeout_s: float = 30.0) -> None:
         """Until every event of the member is processed and nothing of theirs is queued."""
         wait_for(self.is_idle, "idle member", timeout_s)
 
@@ -314,7 +314,7 @@ def until_by_ticks(
     schedule: str,
     condition: Callable[[], T | None],
     what: str,
-    timeout_s: float = 20.0,
+    timeout_s: float = 30.0,
 ) -> T:
     """Run a schedule until something is so: one tick passes by a member who is locked just then,
     or whose text is still in flight."""
@@ -338,7 +338,7 @@ def settle(stack: StackUnderTest, *phones: Phone, step_s: float = 61, steps: int
             break
         stack.advance(step_s)
     for phone in phones:
-        phone.wait_until_idle(1)
+        phone.wait_until_idle()
 
 
 def _wait_a_moment(condition: Callable[[], bool]) -> None:
