@@ -330,7 +330,9 @@ TASK_TYPES: dict[str, TaskType] = {
     "notify_expert_of_impact": TaskType(ImpactNotice, ("lib/agents/agent_of_humans.py",)),
     "notify_user_of_priorities": TaskType(PrioritiesToShow, ("lib/agents/account_manager.py",)),
     "intro_followup_check": TaskType(IntroFollowUp, ("lib/agents/intros.py",)),
-    "account_manager_review": TaskType(Review, ("lib/agents/account_manager.py",)),
+    "account_manager_review": TaskType(
+        Review, ("lib/agents/account_manager.py", f"{_SQL}/restore_reviews.sql")
+    ),
     "research_solution": TaskType(WorkflowStep, ("lib/agents/solution_saga.py",)),
     "solution_workflow_timeout": TaskType(WorkflowStep, ("lib/agents/solution_saga.py",)),
     "re_engagement_check": TaskType(SilenceCheck, ("lib/agents/silence.py",)),

@@ -158,18 +158,20 @@ def test_one_time_is_one_event_however_it_is_written_and_its_body_is_called(
 ) -> None:
     due = stack.now().replace(microsecond=0)
     in_tokyo = due.astimezone(timezone(timedelta(hours=9)))
-    for written in (f"{due:%Y-%m-%dT%H:%M:%S}Z", due.isoformat(), in_tokyo.isoformat(),
-                    f"{due:%Y-%m-%dT%H:%M:%S}.000000000Z"):  # fmt: skip
-        httpx.post(
-            stack.description["functions"]["event_processor"],
-            content=b'{"event_type": "community.closure_due"}',
-            headers={
-                "X-CloudScheduler-ScheduleTime": written,
-                # What Cloud Scheduler sends where its job names no type.
-                "Content-Type": "application/octet-stream",
-            },
-        ).raise_for_status()
-    assert len(closures(stack, due.isoformat())) == 1
+    with stack.paused("community_closure"):  # whose tick would be one more
+        before = scheduled_events(stack)
+        for written in (f"{due:%Y-%m-%dT%H:%M:%S}Z", due.isoformat(), in_tokyo.isoformat(),
+                        f"{due:%Y-%m-%dT%H:%M:%S}.000000000Z"):  # fmt: skip
+            httpx.post(
+                stack.description["functions"]["event_processor"],
+                content=b'{"event_type": "community.closure_due"}',
+                headers={
+                    "X-CloudScheduler-ScheduleTime": written,
+                    # What Cloud Scheduler sends where its job names no type.
+                    "Content-Type": "application/octet-stream",
+                },
+            ).raise_for_status()
+        assert scheduled_events(stack) == before + 1
 
 
 def test_more_requests_than_one_closure_takes_are_all_closed(stack: StackUnderTest) -> None:
